@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# One Makefile for everything. `make help` lists the targets.
+#
+#   ARCH=x86_64|aarch64   what to build for (default: this machine); cross-builds aarch64
+#   STATIC=1              a fully static program
+#   ASAN=1                AddressSanitizer and UndefinedBehaviorSanitizer
+#   TSAN=1                ThreadSanitizer
+#   CC=clang              another compiler
+#   V=1                   show the commands
+
+HOST_ARCH := $(shell uname -m)
+ARCH ?= $(HOST_ARCH)
+VERSION := 0.1.0
+
+ifeq ($(ARCH),x86_64)
+SUFFIX := x86
+TRIPLET := x86_64-linux-gnu
+else ifeq ($(ARCH),aarch64)
+SUFFIX := arm64
+TRIPLET := aarch64-linux-gnu
+else
+$(error ARCH=$(ARCH) is not supported; use ARCH=x86_64 or ARCH=aarch64)
+endif
+
+# One directory per kind of build, so that none sees another's objects.
+BUILD := build/$(ARCH)
+VARIANT := $(if $(STATIC),-static)$(if $(ASAN),-asan)$(if $(TSAN),-tsan)$(if $(filter clang%,$(CC)),-clang)
+OUT := $(BUILD)$(VARIANT)
+
+ifneq ($(ARCH),$(HOST_ARCH))
+ifeq ($(origin CC),default)
+CC := $(TRIPLET)-gcc
+endif
+# libfdt of two architectures cannot be installed side by side: an unpacked one serves as sysroot.
+SYSROOT := build/sysroot/$(ARCH)
+SYSROOT_CFLAGS := -isystem $(SYSROOT)/usr/include
+SYSROOT_LDFLAGS := -L$(SYSROOT)/usr/lib/$(TRIPLET)
+LIBFDT := -l:libfdt.a
+else
+LIBFDT := $(if $(STATIC),-l:libfdt.a,-lfdt)
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu17 $(WARNINGS) $(if $(WERROR)$(CI),-Werror) -I. -pthread -fno-common \
+	-fstack-protector-strong $(SYSROOT_CFLAGS) $(CFLAGS)
+ALL_CPPFLAGS := -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -D_FILE_OFFSET_BITS=64 -DVIREO_VERSION='"$(VERSION)"' $(CPPFLAGS)
+ALL_LDFLAGS := -pthread $(SYSROOT_LDFLAGS) $(LDFLAGS)
+
+ifdef STATIC
+ALL_LDFLAGS += -static
+else
+ALL_CFLAGS += -fPIE
+ALL_LDFLAGS += -pie -Wl,-z,relro,-z,now
+endif
+ifdef ASAN
+ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ALL_CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CPPFLAGS))
+ALL_LDFLAGS += -fsanitize=address,undefined
+endif
+ifdef TSAN
+ALL_CFLAGS += -fsanitize=thread
+ALL_LDFLAGS += -fsanitize=thread
+endif
+
+# Architecture by file suffix: x_x86.c and x_arm64.c exist in pairs, all else is built for both.
+OTHER_SUFFIX := $(filter-out $(SUFFIX),x86 arm64)
+SOURCES := $(filter-out %_$(OTHER_SUFFIX).c,$(wildcard kvm/*.c devices/*.c devices/virtio/*.c boot/*.c fdt/*.c vmm/*.c))
+LIB_OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(filter-out vmm/main.c,$(SOURCES)))
+
+Q := $(if $(V),,@)
+
+.PHONY: all
+all: $(OUT)/vireo
+
+$(OUT)/vireo: $(OUT)/vmm/main.o $(OUT)/libvireo.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBFDT)
+
+$(OUT)/libvireo.a: $(LIB_OBJECTS)
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(OUT)/%.o: %.c $(OUT)/.flags
+	@echo "  CC      $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Objects depend on the flags they were built with.
+FLAGS_LINE := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(OUT)/.flags: .FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(FLAGS_LINE))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_LINE))' > $@
+.PHONY: .FORCE
+.FORCE:
+
+-include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d)
+
+.PHONY: clean
+clean:
+	rm -rf build/x86_64* build/aarch64*

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine description: one structure that lists what a VM is made of. The device tree and the
+ * ACPI tables are two renderings of it; the buses are filled from it. Nothing else knows addresses.
+ */
+#ifndef VIREO_DEVICES_MACHINE_H
+#define VIREO_DEVICES_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/device.h"
+
+enum platform {
+	PLATFORM_PC,  /* x86-64 */
+	PLATFORM_ARM, /* aarch64, AXI layout */
+	PLATFORM_COUNT,
+};
+
+enum device_space {
+	SPACE_NONE, /* the device does not exist on this platform */
+	SPACE_PIO,
+	SPACE_MMIO,
+};
+
+#define NO_LINE (-1)
+
+/* Where a device stands on one platform. */
+struct placement {
+	enum device_space space;
+	uint64_t base; /* of the first instance */
+	uint64_t size; /* bytes, of each instance; instances follow each other */
+	int line;      /* of the first instance; the others follow; or NO_LINE. PC: GSI. Arm: SPI from 0 */
+};
+
+/* One row of the table of all devices. */
+struct device_row {
+	const struct device_class *class;
+	unsigned int instances;
+	struct placement on[PLATFORM_COUNT];
+};
+
+/* All device classes with their places; ends with a row whose class is NULL. devices/table.c. */
+extern const struct device_row device_table[];
+
+/* --- what the platforms fix (docs/machine.md draws the maps) --- */
+
+#define PC_LOW_RAM_END	  0xc0000000ULL /* RAM from 0 to here at most, the rest from 4 GiB */
+#define PC_HIGH_RAM	  0x100000000ULL
+#define PC_IOAPIC_BASE	  0xfec00000ULL
+#define PC_IOAPIC_PINS	  24
+#define PC_LAPIC_BASE	  0xfee00000ULL /* after reset; the guest may move it */
+#define PC_MAX_CPUS	  254		/* APIC ids 0..253; 254 is the IOAPIC's, 255 broadcast */
+#define PC_RESET_VECTOR	  0xffff0ULL	/* a real-mode stub that asks the i8042 for a reset */
+
+#define ARM_RAM_BASE	  0x80000000ULL
+#define ARM_GIC_DIST_BASE 0x3fff0000ULL
+#define ARM_GIC_CPU_BASE  0x3ffd0000ULL
+#define ARM_GIC_DIST_SIZE 0x10000ULL
+#define ARM_GIC_CPU_SIZE  0x20000ULL
+#define ARM_GIC_REDIST_SIZE 0x20000ULL /* per vCPU */
+#define ARM_DEVICE_BASE	  0x40000000ULL
+#define ARM_DEVICE_END	  0x80000000ULL
+#define ARM_MAX_CPUS	  512
+#define ARM_GICV2_MAX_CPUS 8
+
+/* Arm generic timer PPIs (INTID - 16), as KVM wires them and the device tree says. */
+#define ARM_PPI_SECURE_TIMER 13
+#define ARM_PPI_PHYS_TIMER   14
+#define ARM_PPI_VIRT_TIMER   11
+#define ARM_PPI_HYP_TIMER    10
+
+enum irqchip_kind {
+	IRQCHIP_APIC,
+	IRQCHIP_GICV3,
+	IRQCHIP_GICV2,
+};
+
+struct machine_range {
+	uint64_t base, size; /* bytes */
+};
+
+#define MACHINE_MAX_REDIST  4
+#define MACHINE_MAX_DEVICES 32
+#define MACHINE_MAX_RAM	    2
+
+/* The interrupt controller that was really created. */
+struct irqchip_desc {
+	enum irqchip_kind kind;
+	/* APIC */
+	uint64_t lapic_base, ioapic_base;
+	uint32_t ioapic_id, ioapic_pins;
+	/* GIC: GICv3 has redist[], GICv2 has cpu */
+	struct machine_range dist, cpu;
+	struct machine_range redist[MACHINE_MAX_REDIST];
+	unsigned int nr_redist;
+	uint32_t nr_irqs; /* INTIDs, SGIs and PPIs included */
+};
+
+struct machine_device {
+	const struct device_class *class;
+	unsigned int instance; /* of its class, from 0 */
+	enum device_space space;
+	uint64_t base, size;
+	int line; /* or NO_LINE; all lines are level-triggered, active high */
+};
+
+struct machine {
+	enum platform platform;
+	unsigned int nr_cpus;
+	struct machine_range ram[MACHINE_MAX_RAM]; /* ascending */
+	unsigned int nr_ram;
+	struct irqchip_desc irqchip;
+	struct machine_device device[MACHINE_MAX_DEVICES];
+	unsigned int nr_devices;
+
+	/* What the boot loader leaves for the kernel. */
+	const char *cmdline;	     /* not owned */
+	struct machine_range initrd; /* size 0: none */
+	uint8_t rng_seed[32];
+	uint64_t kaslr_seed;
+	bool have_seeds;
+};
+
+/*
+ * Fills in platform, vCPUs, RAM layout and every device of the table. `ram_size` in bytes, a
+ * multiple of 4096. The irqchip and boot fields are left zero. Returns 0, or -EINVAL with the
+ * cause (too many CPUs, too little or too much memory, no memory).
+ */
+int machine_init(struct machine *m, enum platform platform, unsigned int nr_cpus, uint64_t ram_size,
+		 struct err *err);
+
+/* The firmware's id of vCPU `index`: its APIC id on the PC, MPIDR affinity bits on Arm. */
+uint64_t machine_cpu_id(const struct machine *m, unsigned int index);
+
+/* Total RAM in bytes. */
+uint64_t machine_ram_size(const struct machine *m);
+
+/* The first device of that class name, or NULL. */
+const struct machine_device *machine_find(const struct machine *m, const char *class_name);
+
+#endif

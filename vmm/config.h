@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The definition of a VM: what the command line and a definition file say, checked as far as it
+ * can be without a host. One table (vmm/options.c) lists every option with its name, its place in
+ * the definition file, its type and its help text; parsing, help and `dump config` come from it.
+ */
+#ifndef VIREO_VMM_CONFIG_H
+#define VIREO_VMM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/machine.h"
+#include "kvm/err.h"
+
+/* The platform this program was built for. platform_x86.c, platform_arm64.c. */
+extern const enum platform host_platform;
+extern const char *const default_cmdline;
+
+enum irqchip_choice {
+	CHOOSE_AUTO,  /* aarch64: GICv3, then GICv2; x86-64: the same as apic */
+	CHOOSE_GICV3, /* aarch64 only */
+	CHOOSE_GICV2, /* aarch64 only */
+	CHOOSE_APIC,  /* x86-64 only */
+};
+
+enum on_reboot {
+	ON_REBOOT_EXIT,
+	ON_REBOOT_RESTART,
+};
+
+enum console_choice {
+	CONSOLE_STDIO,
+	CONSOLE_NULL,
+};
+
+/* Strings are owned by the config (config_finish frees them); NULL: not given. */
+struct vm_config {
+	/* [machine] */
+	uint32_t cpus;	 /* default 1 */
+	uint64_t memory; /* bytes; default 256 MiB */
+	enum irqchip_choice irqchip;
+	uint32_t gic_irqs; /* INTIDs; default 64 */
+	uint64_t gic_dist, gic_cpu, gic_redist;
+	bool have_gic_redist; /* else redistributors end where the distributor begins */
+	enum on_reboot on_reboot;
+	uint32_t timeout; /* seconds; 0: none */
+
+	/* [boot] */
+	char *kernel, *initrd;
+	char *append;  /* added to the default command line; several -a are joined by a blank */
+	char *cmdline; /* replaces it */
+
+	/* [console] */
+	enum console_choice console;
+
+	/* command line only */
+	char *config_file;
+	int log_level; /* enum log_level */
+	bool dry_run;
+	bool json;    /* probe */
+	char *output; /* dump -o; NULL: stdout */
+};
+
+/* Which options a command takes. */
+enum config_command {
+	COMMAND_RUN,
+	COMMAND_DUMP,
+	COMMAND_PROBE,
+};
+
+/*
+ * Fills in `cfg` with defaults, then the definition file (if -f is given), then the command line,
+ * and checks the whole (ranges, architecture, GIC overlaps, cmdline with append). argv[0] is the
+ * command's first argument. For COMMAND_RUN a kernel is required; it may be the one positional
+ * argument. Returns 0, or -EINVAL with one line in `err`; `cfg` needs config_finish() either way.
+ */
+int config_parse(struct vm_config *cfg, enum config_command command, int argc, char *const argv[],
+		 struct err *err);
+
+/* Reads the definition file `path` into `cfg`. Errors name file:line, the key, what is allowed. */
+int config_read_file(struct vm_config *cfg, const char *path, struct err *err);
+
+/* Sets defaults; frees what a config owns. */
+void config_init(struct vm_config *cfg);
+void config_finish(struct vm_config *cfg);
+
+/* The kernel's whole command line: malloc'ed, the caller frees; NULL without memory. */
+char *config_cmdline(const struct vm_config *cfg);
+
+/*
+ * The complete definition as text that config_read_file() reads back to the same definition:
+ * malloc'ed, the caller frees; NULL without memory.
+ */
+char *config_dump(const struct vm_config *cfg);
+
+/* The help text of `topic` (run, dump, probe, help) or the overview for NULL; NULL: no such topic. */
+const char *help_text(const char *topic);
+
+#endif
