@@ -80,7 +80,7 @@ $(OUT)/vireo: $(OUT)/vmm/main.o $(OUT)/libvireo.a
 
 $(OUT)/libvireo.a: $(LIB_OBJECTS)
 	@echo "  AR      $@"
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcsP $@ $^
 
 $(OUT)/%.o: %.c $(OUT)/.flags
 	@echo "  CC      $@"
@@ -96,6 +96,51 @@ $(OUT)/.flags: .FORCE
 .FORCE:
 
 -include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d)
+
+# --- unit tests: one program per module, linked against everything ---
+
+UNIT_SOURCES := $(filter-out %_$(OTHER_SUFFIX).c,$(wildcard tests/unit/test_*.c))
+UNIT_TESTS := $(UNIT_SOURCES:%.c=$(OUT)/%)
+
+$(UNIT_TESTS): $(OUT)/%: $(OUT)/%.o $(OUT)/libvireo.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBFDT)
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
+VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=all --track-fds=yes
+QEMU_USER := qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=build/sysroot/aarch64/usr/lib/aarch64-linux-gnu
+
+.PHONY: test-unit test-unit-asan test-unit-valgrind test-unit-aarch64
+test-unit: unit-tests
+	$(Q)tests/unit/run native -- $(UNIT_TESTS)
+test-unit-asan:
+	$(Q)$(MAKE) --no-print-directory ASAN=1 unit-tests
+	$(Q)tests/unit/run "ASan and UBSan" -- $(UNIT_TESTS:$(OUT)/%=$(BUILD)-asan/%)
+test-unit-valgrind: unit-tests
+	$(Q)tests/unit/run valgrind $(VALGRIND) -- $(UNIT_TESTS)
+test-unit-aarch64:
+	$(Q)$(MAKE) --no-print-directory ARCH=aarch64 unit-tests
+	$(Q)tests/unit/run "aarch64 under qemu-user" $(QEMU_USER) -- \
+		$(patsubst %.c,build/aarch64/%,$(filter-out %_x86.c,$(wildcard tests/unit/test_*.c)))
+
+# --- style and the rules of the house ---
+
+.PHONY: lint
+lint:
+	$(Q)tests/lint
+
+# --- installation ---
+
+PREFIX ?= /usr/local
+
+.PHONY: install
+install: $(OUT)/vireo
+	install -D -m 755 $(OUT)/vireo $(DESTDIR)$(PREFIX)/bin/vireo
+	install -d $(DESTDIR)$(PREFIX)/share/doc/vireo/examples
+	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/vireo
+	install -m 644 configs/*.conf $(DESTDIR)$(PREFIX)/share/doc/vireo/examples
 
 .PHONY: clean
 clean:

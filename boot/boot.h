@@ -28,8 +28,8 @@ struct boot_request {
 enum boot_mode {
 	BOOT_X86_LONG64, /* 64-bit mode, paging on with `page_table` identity-mapping the low 4 GiB,
 			  * flat segments per `gdt`, RSI = arg (boot_params), interrupts off */
-	BOOT_X86_PVH,	 /* 32-bit protected mode, paging off, flat segments, EBX = arg (start info) */
-	BOOT_ARM64,	 /* EL1h, MMU off, interrupts masked, X0 = arg (device tree), X1-X3 = 0 */
+	BOOT_X86_PVH,    /* 32-bit protected mode, paging off, flat segments, EBX = arg (start info) */
+	BOOT_ARM64,      /* EL1h, MMU off, interrupts masked, X0 = arg (device tree), X1-X3 = 0 */
 };
 
 struct boot_entry {
@@ -37,7 +37,7 @@ struct boot_entry {
 	uint64_t pc;
 	uint64_t arg;
 	uint64_t page_table; /* BOOT_X86_LONG64: guest-physical address for CR3 */
-	uint64_t gdt;	     /* x86: guest-physical address of the descriptor table */
+	uint64_t gdt;        /* x86: guest-physical address of the descriptor table */
 	uint16_t gdt_size;   /* x86: bytes */
 };
 
@@ -54,9 +54,9 @@ struct boot {
 	enum boot_mode mode;
 	uint64_t kernel_start, kernel_end; /* guest-physical, RAM the kernel occupies until it runs */
 	uint64_t entry;
-	uint32_t header_size;	 /* bzImage: bytes of setup header kept in setup_header[] */
+	uint32_t header_size;      /* bzImage: bytes of setup header kept in setup_header[] */
 	uint8_t setup_header[512]; /* bzImage: the file's setup header, from offset 0x1f1 */
-	uint32_t cmdline_max;	 /* longest command line the kernel takes, without the NUL */
+	uint32_t cmdline_max;      /* longest command line the kernel takes, without the NUL */
 };
 
 /*

@@ -14,9 +14,9 @@
 struct image {
 	const char *path; /* for messages; not owned */
 	const char *what; /* "kernel" or "initrd", for messages */
-	int fd;		  /* -1: the bytes are in `data` */
-	uint8_t *data;	  /* owned; pipes and decompressed images */
-	uint64_t size;	  /* bytes */
+	int fd;           /* -1: the bytes are in `data` */
+	uint8_t *data;    /* owned; pipes and decompressed images */
+	uint64_t size;    /* bytes */
 };
 
 /*

@@ -15,7 +15,7 @@
 
 #include "devices/device.h"
 
-#define BUS_MAX_REGIONS	 64
+#define BUS_MAX_REGIONS   64
 #define BUS_LOGGED_MISSES 64
 
 struct bus_region {
@@ -24,12 +24,12 @@ struct bus_region {
 };
 
 struct bus {
-	const char *name;   /* "mmio" or "pio", for logs */
-	uint64_t unclaimed; /* what a read of nothing gives, cut to the access size */
+	const char *name;                          /* "mmio" or "pio", for logs */
+	uint64_t unclaimed;                        /* what a read of nothing gives, cut to the access size */
 	struct bus_region region[BUS_MAX_REGIONS]; /* sorted by base */
 	unsigned int count;
 
-	_Atomic uint64_t misses;			    /* accesses nothing answered */
+	_Atomic uint64_t misses;                    /* accesses nothing answered */
 	_Atomic uint64_t logged[BUS_LOGGED_MISSES]; /* address + 1 of misses already logged */
 };
 

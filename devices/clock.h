@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
-#define NSEC_PER_SEC  1000000000ULL
-#define CLOCK_NEVER   UINT64_MAX /* a deadline that does not come */
+#define NSEC_PER_SEC 1000000000ULL
+#define CLOCK_NEVER  UINT64_MAX /* a deadline that does not come */
 
 struct clock;
 

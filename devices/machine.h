@@ -45,24 +45,34 @@ extern const struct device_row device_table[];
 
 /* --- what the platforms fix (docs/machine.md draws the maps) --- */
 
-#define PC_LOW_RAM_END	  0xc0000000ULL /* RAM from 0 to here at most, the rest from 4 GiB */
-#define PC_HIGH_RAM	  0x100000000ULL
-#define PC_IOAPIC_BASE	  0xfec00000ULL
-#define PC_IOAPIC_PINS	  24
-#define PC_LAPIC_BASE	  0xfee00000ULL /* after reset; the guest may move it */
-#define PC_MAX_CPUS	  254		/* APIC ids 0..253; 254 is the IOAPIC's, 255 broadcast */
-#define PC_RESET_VECTOR	  0xffff0ULL	/* a real-mode stub that asks the i8042 for a reset */
+/*
+ * RAM in bytes. Less than the minimum boots no stock kernel and is most often a forgotten unit. The
+ * maximum is well inside KVM's largest memory slot (2^31 - 1 pages); a host may allow less.
+ */
+#define MACHINE_MIN_RAM_SIZE (16ULL << 20)
+#define MACHINE_MAX_RAM_SIZE (4ULL << 40)
+#define MACHINE_PAGE_SIZE    4096ULL /* RAM comes in multiples of it */
 
-#define ARM_RAM_BASE	  0x80000000ULL
-#define ARM_GIC_DIST_BASE 0x3fff0000ULL
-#define ARM_GIC_CPU_BASE  0x3ffd0000ULL
-#define ARM_GIC_DIST_SIZE 0x10000ULL
-#define ARM_GIC_CPU_SIZE  0x20000ULL
+#define PC_LOW_RAM_END  0xc0000000ULL /* RAM from 0 to here at most, the rest from 4 GiB */
+#define PC_HIGH_RAM     0x100000000ULL
+#define PC_IOAPIC_BASE  0xfec00000ULL
+#define PC_IOAPIC_PINS  24
+#define PC_IOAPIC_ID    254
+#define PC_LAPIC_BASE   0xfee00000ULL /* after reset; the guest may move it */
+#define PC_MAX_CPUS     254           /* APIC ids 0..253; 254 is the IOAPIC's, 255 broadcast */
+#define PC_RESET_VECTOR 0xffff0ULL    /* a real-mode stub that asks the i8042 for a reset */
+#define PC_VMX_PAGES    0xfffbc000ULL /* four pages that VMX needs for real mode; not for the guest */
+
+#define ARM_RAM_BASE        0x80000000ULL
+#define ARM_GIC_DIST_BASE   0x3fff0000ULL
+#define ARM_GIC_CPU_BASE    0x3ffd0000ULL
+#define ARM_GIC_DIST_SIZE   0x10000ULL
+#define ARM_GIC_CPU_SIZE    0x20000ULL
 #define ARM_GIC_REDIST_SIZE 0x20000ULL /* per vCPU */
-#define ARM_DEVICE_BASE	  0x40000000ULL
-#define ARM_DEVICE_END	  0x80000000ULL
-#define ARM_MAX_CPUS	  512
-#define ARM_GICV2_MAX_CPUS 8
+#define ARM_DEVICE_BASE     0x40000000ULL
+#define ARM_DEVICE_END      0x80000000ULL
+#define ARM_MAX_CPUS        512
+#define ARM_GICV2_MAX_CPUS  8
 
 /* Arm generic timer PPIs (INTID - 16), as KVM wires them and the device tree says. */
 #define ARM_PPI_SECURE_TIMER 13
@@ -82,7 +92,7 @@ struct machine_range {
 
 #define MACHINE_MAX_REDIST  4
 #define MACHINE_MAX_DEVICES 32
-#define MACHINE_MAX_RAM	    2
+#define MACHINE_MAX_RAM     2
 
 /* The interrupt controller that was really created. */
 struct irqchip_desc {
@@ -115,7 +125,7 @@ struct machine {
 	unsigned int nr_devices;
 
 	/* What the boot loader leaves for the kernel. */
-	const char *cmdline;	     /* not owned */
+	const char *cmdline;         /* not owned */
 	struct machine_range initrd; /* size 0: none */
 	uint8_t rng_seed[32];
 	uint64_t kaslr_seed;
@@ -124,8 +134,8 @@ struct machine {
 
 /*
  * Fills in platform, vCPUs, RAM layout and every device of the table. `ram_size` in bytes, a
- * multiple of 4096. The irqchip and boot fields are left zero. Returns 0, or -EINVAL with the
- * cause (too many CPUs, too little or too much memory, no memory).
+ * multiple of MACHINE_PAGE_SIZE. The irqchip and boot fields are left zero. Returns 0, or -EINVAL
+ * with the cause (no or too many CPUs, too little or too much memory, too many devices).
  */
 int machine_init(struct machine *m, enum platform platform, unsigned int nr_cpus, uint64_t ram_size,
 		 struct err *err);

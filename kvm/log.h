@@ -8,6 +8,7 @@
 #ifndef VIREO_KVM_LOG_H
 #define VIREO_KVM_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 enum log_level {
@@ -36,5 +37,15 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+/* For what a guest can repeat: one line for the life of the program, from each place in the code. */
+#define log_debug_once(...)                     \
+	do {                                    \
+		static _Atomic bool logged_;    \
+		if (!logged_) {                 \
+			logged_ = true;         \
+			log_debug(__VA_ARGS__); \
+		}                               \
+	} while (0)
 
 #endif

@@ -34,10 +34,15 @@ enum console_choice {
 	CONSOLE_NULL,
 };
 
+enum dump_what {
+	DUMP_DTB,    /* the device tree that run would use */
+	DUMP_CONFIG, /* the complete definition: config_dump() */
+};
+
 /* Strings are owned by the config (config_finish frees them); NULL: not given. */
 struct vm_config {
 	/* [machine] */
-	uint32_t cpus;	 /* default 1 */
+	uint32_t cpus;   /* default 1 */
 	uint64_t memory; /* bytes; default 256 MiB */
 	enum irqchip_choice irqchip;
 	uint32_t gic_irqs; /* INTIDs; default 64 */
@@ -48,18 +53,20 @@ struct vm_config {
 
 	/* [boot] */
 	char *kernel, *initrd;
-	char *append;  /* added to the default command line; several -a are joined by a blank */
-	char *cmdline; /* replaces it */
+	char *append; /* added to the default command line, or to cmdline; several -a are joined by a blank */
+	char *cmdline; /* replaces the default command line */
 
 	/* [console] */
 	enum console_choice console;
 
 	/* command line only */
 	char *config_file;
-	int log_level; /* enum log_level */
+	int log_level; /* enum log_level; default LOG_WARN */
 	bool dry_run;
-	bool json;    /* probe */
-	char *output; /* dump -o; NULL: stdout */
+	bool json;           /* probe */
+	enum dump_what dump; /* dump */
+	char *output;        /* dump -o; NULL: stdout */
+	bool help;           /* -h: print the command's help, do nothing else */
 };
 
 /* Which options a command takes. */
@@ -71,30 +78,42 @@ enum config_command {
 
 /*
  * Fills in `cfg` with defaults, then the definition file (if -f is given), then the command line,
- * and checks the whole (ranges, architecture, GIC overlaps, cmdline with append). argv[0] is the
- * command's first argument. For COMMAND_RUN a kernel is required; it may be the one positional
- * argument. Returns 0, or -EINVAL with one line in `err`; `cfg` needs config_finish() either way.
+ * and checks the whole: ranges, architecture, overlapping GIC addresses. argv[0] is the command's
+ * first argument. For COMMAND_RUN a kernel is required; it may be the one positional argument.
+ * For COMMAND_DUMP the first positional argument is dtb or config, a second one the kernel.
+ * With -h, parsing ends there: cfg->help is set and nothing is read or checked.
+ * Returns 0; -EINVAL or -ENOMEM with one line in `err`. `cfg` needs config_finish() either way.
  */
 int config_parse(struct vm_config *cfg, enum config_command command, int argc, char *const argv[],
 		 struct err *err);
 
-/* Reads the definition file `path` into `cfg`. Errors name file:line, the key, what is allowed. */
+/*
+ * Reads the definition file `path` over what `cfg` holds. Errors name file:line, the key, what is
+ * allowed; what depends on several keys is checked by config_parse() alone.
+ */
 int config_read_file(struct vm_config *cfg, const char *path, struct err *err);
 
-/* Sets defaults; frees what a config owns. */
+/* Sets defaults, without looking at what was there; frees what a config owns. */
 void config_init(struct vm_config *cfg);
 void config_finish(struct vm_config *cfg);
 
-/* The kernel's whole command line: malloc'ed, the caller frees; NULL without memory. */
+/*
+ * The kernel's whole command line: `cmdline` or else the default, then `append`. malloc'ed, the
+ * caller frees; NULL without memory.
+ */
 char *config_cmdline(const struct vm_config *cfg);
 
 /*
- * The complete definition as text that config_read_file() reads back to the same definition:
- * malloc'ed, the caller frees; NULL without memory.
+ * The complete definition as text that config_read_file() reads back to the same definition from
+ * any directory: malloc'ed, the caller frees. NULL with the cause in `err`: no memory, or a file's
+ * absolute path cannot be found or written in a line.
  */
-char *config_dump(const struct vm_config *cfg);
+char *config_dump(const struct vm_config *cfg, struct err *err);
 
-/* The help text of `topic` (run, dump, probe, help) or the overview for NULL; NULL: no such topic. */
+/*
+ * The help text of `topic` (run, dump, probe, help) or the overview for NULL; NULL: no such topic.
+ * Valid until the next call; not for several threads.
+ */
 const char *help_text(const char *topic);
 
 #endif

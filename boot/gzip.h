@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Unpacks gzip files (RFC 1952, "GZIP file format specification version 4.3").
+ */
+#ifndef VIREO_BOOT_GZIP_H
+#define VIREO_BOOT_GZIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "boot/inflate.h"
+
+struct gunzip_result {
+	size_t size;        /* bytes written to the output, on failure too */
+	const char *reason; /* on failure: what is wrong, some words, static */
+};
+
+/*
+ * Unpacks all members of a gzip file to out[capacity] and checks the length and the CRC-32 of each.
+ * What follows the last member and is no gzip member itself is ignored, as gzip does. Returns 0,
+ * what in->fill() returned, or
+ *   -EBADMSG  the input is no gzip file or is corrupt
+ *   -ENODATA  the input ends too early
+ *   -ENOSPC   the output does not fit; the first `capacity` bytes of it are in place
+ *   -ENOMEM   no memory for the decoder's state
+ */
+int gunzip(const struct inflate_input *in, uint8_t *out, size_t capacity, struct gunzip_result *result);
+
+#endif

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The local APIC: acceptance, priorities, end of interrupt, IPIs. The register file is in
+ * lapic_regs.c, the timer in lapic_timer.c. Sections cited are of the Intel SDM, volume 3, chapter
+ * "Advanced Programmable Interrupt Controller (APIC)".
+ */
+#include "devices/lapic.h"
+
+#include "devices/lapic_internal.h"
+#include "kvm/log.h"
+
+/* Beyond the public LAPIC_EVENT_*: a sender left bits in `errors` for the owner to report. */
+#define EVENT_ERROR (1u << 31)
+
+#define ICR_LOGICAL (1u << 11)
+#define ICR_ASSERT  (1u << 14)
+#define ICR_LEVEL   (1u << 15)
+
+static bool vector_bit(const struct lapic *lapic, uint32_t set, uint8_t vector)
+{
+	return lapic_get(lapic, set + (vector / 32) * 16) >> (vector % 32) & 1;
+}
+
+/* The highest vector in one of the 256-bit sets IRR and ISR, or -1. */
+static int highest_vector(const struct lapic *lapic, uint32_t set)
+{
+	for (int i = 7; i >= 0; i--) {
+		uint32_t bits = atomic_load_explicit(&lapic->reg[(set >> 4) + i], memory_order_acquire);
+
+		if (bits)
+			return i * 32 + 31 - __builtin_clz(bits);
+	}
+	return -1;
+}
+
+/* Section "Task and Processor Priorities". */
+static void update_ppr(struct lapic *lapic)
+{
+	uint32_t tpr = lapic_get(lapic, LAPIC_TPR);
+	int in_service = highest_vector(lapic, LAPIC_ISR);
+	uint32_t isrv = in_service < 0 ? 0 : (uint32_t)in_service & 0xf0;
+
+	lapic_set(lapic, LAPIC_PPR, (tpr & 0xf0) >= isrv ? tpr : isrv);
+}
+
+void lapic_init(struct lapic *lapic, uint32_t id, bool bsp, const struct lapic_host *host,
+		struct clock *clock, uint32_t timer_hz, uint32_t tsc_khz)
+{
+	*lapic = (struct lapic){
+		.host = *host,
+		.clock = clock,
+		.initial_id = id,
+		.timer_hz = timer_hz,
+		.tsc_khz = tsc_khz,
+		.base = 0xfee00000 | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
+	};
+	lapic_set(lapic, LAPIC_ID, id << 24);
+	lapic_init_reset(lapic);
+}
+
+void lapic_init_reset(struct lapic *lapic)
+{
+	lapic_timer_stop(lapic);
+	lapic_reset_registers(lapic);
+	atomic_store(&lapic->errors, 0);
+}
+
+void lapic_set_base(struct lapic *lapic, uint64_t base)
+{
+	uint64_t old = atomic_exchange_explicit(&lapic->base, base, memory_order_relaxed);
+
+	if (base == old)
+		return;
+
+	/* Section "Local APIC State After It Has Been Software Disabled" does not apply here: a
+	 * global disable loses all state, and re-enabling finds the power-up values. */
+	if ((old & APIC_BASE_ENABLE) && !(base & APIC_BASE_ENABLE)) {
+		lapic_set(lapic, LAPIC_ID, lapic->initial_id << 24);
+		lapic_init_reset(lapic);
+		return;
+	}
+
+	/* Section "Logical Destination Mode in x2APIC Mode": id and LDR are derived, ICR is kept. */
+	if (!(old & APIC_BASE_X2APIC) && (base & APIC_BASE_X2APIC)) {
+		lapic_set(lapic, LAPIC_ID, lapic->initial_id);
+		lapic_set(lapic, LAPIC_LDR, (lapic->initial_id >> 4) << 16 | 1u << (lapic->initial_id & 15));
+	}
+}
+
+bool lapic_at(const struct lapic *lapic, uint64_t addr)
+{
+	uint64_t base = atomic_load_explicit(&lapic->base, memory_order_relaxed);
+
+	return (base & APIC_BASE_ENABLE) && !(base & APIC_BASE_X2APIC) &&
+	       addr - (base & APIC_BASE_ADDR) < LAPIC_PAGE_SIZE;
+}
+
+bool lapic_enabled(const struct lapic *lapic)
+{
+	return (atomic_load_explicit(&lapic->base, memory_order_relaxed) & APIC_BASE_ENABLE) &&
+	       (lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE);
+}
+
+uint8_t lapic_priority(const struct lapic *lapic)
+{
+	return (uint8_t)lapic_get(lapic, LAPIC_PPR);
+}
+
+int lapic_pending(const struct lapic *lapic)
+{
+	int vector;
+
+	if (!lapic_enabled(lapic))
+		return -1;
+	vector = highest_vector(lapic, LAPIC_IRR);
+	if (vector < 0 || ((uint32_t)vector & 0xf0) <= (lapic_get(lapic, LAPIC_PPR) & 0xf0))
+		return -1;
+	return vector;
+}
+
+void lapic_acknowledge(struct lapic *lapic, uint8_t vector)
+{
+	uint32_t bit = 1u << (vector % 32);
+	unsigned int word = vector / 32;
+
+	atomic_fetch_and(&lapic->reg[(LAPIC_IRR >> 4) + word], ~bit);
+	lapic_set(lapic, LAPIC_ISR + word * 16, lapic_get(lapic, LAPIC_ISR + word * 16) | bit);
+	update_ppr(lapic);
+}
+
+/* Section "Signaling Interrupt Servicing Completion". */
+void lapic_end_of_interrupt(struct lapic *lapic)
+{
+	int vector = highest_vector(lapic, LAPIC_ISR);
+	uint32_t offset;
+
+	if (vector < 0)
+		return;
+	offset = LAPIC_ISR + ((uint32_t)vector / 32) * 16;
+	lapic_set(lapic, offset, lapic_get(lapic, offset) & ~(1u << (vector % 32)));
+	update_ppr(lapic);
+
+	if (vector_bit(lapic, LAPIC_TMR, (uint8_t)vector) &&
+	    !(lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_NO_BROADCAST))
+		lapic->host.eoi(lapic->host.bus, (uint8_t)vector);
+}
+
+uint8_t lapic_cr8(const struct lapic *lapic)
+{
+	return (uint8_t)(lapic_get(lapic, LAPIC_TPR) >> 4);
+}
+
+void lapic_set_cr8(struct lapic *lapic, uint8_t cr8)
+{
+	if (cr8 != lapic_cr8(lapic))
+		lapic_set(lapic, LAPIC_TPR, (uint32_t)(cr8 & 15) << 4);
+	update_ppr(lapic);
+}
+
+/* Section "Error Handling". */
+static void raise_error_interrupt(struct lapic *lapic)
+{
+	uint32_t lvt = lapic_get(lapic, LAPIC_LVT_ERROR);
+
+	/* A bad vector in the error LVT itself must not raise an error about the error. */
+	if (!(lvt & LAPIC_LVT_MASKED) && (lvt & 0xff) >= 16)
+		lapic_accept(lapic, APIC_FIXED, (uint8_t)lvt, false);
+}
+
+uint32_t lapic_take_events(struct lapic *lapic, uint8_t *sipi_vector)
+{
+	uint32_t events;
+
+	if (!atomic_load_explicit(&lapic->events, memory_order_relaxed))
+		return 0;
+	events = atomic_exchange(&lapic->events, 0);
+	*sipi_vector = atomic_load(&lapic->sipi_vector);
+	if (events & EVENT_ERROR)
+		raise_error_interrupt(lapic);
+	return events & ~EVENT_ERROR;
+}
+
+void lapic_error(struct lapic *lapic, uint32_t bits)
+{
+	atomic_fetch_or(&lapic->errors, bits);
+	raise_error_interrupt(lapic);
+}
+
+static bool accept_fixed(struct lapic *lapic, uint8_t vector, bool level)
+{
+	unsigned int word = vector / 32;
+	uint32_t bit = 1u << (vector % 32);
+
+	if (!lapic_enabled(lapic))
+		return false;
+	if (vector < 16) {
+		/* Not lapic_error(): the error LVT is for the owner's thread to look at. */
+		atomic_fetch_or(&lapic->errors, LAPIC_ESR_RECV_ILLEGAL);
+		atomic_fetch_or(&lapic->events, EVENT_ERROR);
+		lapic->host.kick(lapic->host.cpu);
+		return false;
+	}
+
+	/* TMR before IRR: who sees the request must see how it was triggered. */
+	if (level)
+		atomic_fetch_or(&lapic->reg[(LAPIC_TMR >> 4) + word], bit);
+	else
+		atomic_fetch_and(&lapic->reg[(LAPIC_TMR >> 4) + word], ~bit);
+
+	/* A bit that was set already has its kick under way. */
+	if (!(atomic_fetch_or(&lapic->reg[(LAPIC_IRR >> 4) + word], bit) & bit))
+		lapic->host.kick(lapic->host.cpu);
+	return true;
+}
+
+bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vector, bool level)
+{
+	switch (delivery) {
+	case APIC_FIXED:
+	case APIC_LOWEST:
+		return accept_fixed(lapic, vector, level);
+	case APIC_NMI:
+		atomic_fetch_or(&lapic->events, LAPIC_EVENT_NMI);
+		break;
+	case APIC_INIT:
+		atomic_fetch_or(&lapic->events, LAPIC_EVENT_INIT);
+		break;
+	case APIC_STARTUP:
+		atomic_store(&lapic->sipi_vector, vector);
+		atomic_fetch_or(&lapic->events, LAPIC_EVENT_SIPI);
+		break;
+	case APIC_SMI:    /* there is no system management mode here */
+	case APIC_EXTINT: /* there is no 8259A to fetch a vector from */
+	default:
+		return false;
+	}
+	lapic->host.kick(lapic->host.cpu);
+	return true;
+}
+
+/* Section "Determining IPI Destination". */
+bool lapic_matches(const struct lapic *lapic, const struct apic_message *msg)
+{
+	uint32_t dest = msg->dest;
+	uint32_t id = lapic_get(lapic, LAPIC_ID);
+	uint32_t ldr = lapic_get(lapic, LAPIC_LDR);
+
+	if (dest == (msg->wide ? 0xffffffff : 0xff))
+		return true;
+
+	if (lapic_x2apic(lapic)) {
+		if (!msg->logical)
+			return id == dest;
+		return (ldr >> 16) == (dest >> 16) && (ldr & dest & 0xffff);
+	}
+
+	/* An xAPIC has 8 bits to compare: a wider destination is not among them. */
+	if (dest > 0xff)
+		return false;
+	if (!msg->logical)
+		return (id >> 24) == dest;
+	ldr >>= 24;
+	if (lapic_get(lapic, LAPIC_DFR) >> 28 == 0xf) /* flat model */
+		return ldr & dest;
+	return (ldr >> 4) == (dest >> 4) && (ldr & dest & 0xf);
+}
+
+/* Section "Issuing Interprocessor Interrupts". */
+void lapic_send_ipi(struct lapic *lapic, uint32_t low, uint32_t high)
+{
+	bool x2apic = lapic_x2apic(lapic);
+	struct apic_message msg = {
+		.dest = x2apic ? high : high >> 24,
+		.logical = low & ICR_LOGICAL,
+		.wide = x2apic,
+		.delivery = low >> 8 & 7,
+		.vector = (uint8_t)low,
+		.shorthand = low >> 18 & 3,
+	};
+
+	/* INIT level de-assert only synchronised arbitration ids, which no longer exist. */
+	if (msg.delivery == APIC_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
+		return;
+	if ((msg.delivery == APIC_FIXED || msg.delivery == APIC_LOWEST) && msg.vector < 16) {
+		lapic_error(lapic, LAPIC_ESR_SEND_ILLEGAL);
+		return;
+	}
+	if (msg.delivery == APIC_SMI)
+		log_debug_once("an SMI was asked for; there is no system management mode, ignored");
+	lapic->host.send(lapic->host.bus, lapic->initial_id, &msg);
+}
+
+void lapic_self_ipi(struct lapic *lapic, uint8_t vector)
+{
+	if (vector < 16)
+		lapic_error(lapic, LAPIC_ESR_SEND_ILLEGAL);
+	else
+		lapic_accept(lapic, APIC_FIXED, vector, false);
+}

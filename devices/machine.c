@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "devices/machine.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int set_cpus(struct machine *m, unsigned int nr_cpus, struct err *err)
+{
+	unsigned int most = m->platform == PLATFORM_PC ? PC_MAX_CPUS : ARM_MAX_CPUS;
+
+	if (nr_cpus < 1 || nr_cpus > most)
+		return err_user(err, "cpus: %u is not possible: this machine has 1 to %u", nr_cpus, most);
+	m->nr_cpus = nr_cpus;
+	return 0;
+}
+
+static void add_ram(struct machine *m, uint64_t base, uint64_t size)
+{
+	m->ram[m->nr_ram++] = (struct machine_range){ .base = base, .size = size };
+}
+
+static int set_ram(struct machine *m, uint64_t size, struct err *err)
+{
+	if (size < MACHINE_MIN_RAM_SIZE || size > MACHINE_MAX_RAM_SIZE)
+		return err_user(err,
+				"memory: %llu bytes are not possible: this machine has %lluM to %lluG "
+				"(write the unit, as in 256M)",
+				(unsigned long long)size, MACHINE_MIN_RAM_SIZE >> 20,
+				MACHINE_MAX_RAM_SIZE >> 30);
+	if (size % MACHINE_PAGE_SIZE)
+		return err_user(err, "memory: %llu bytes are not a multiple of the page size, %llu bytes",
+				(unsigned long long)size, MACHINE_PAGE_SIZE);
+
+	if (m->platform == PLATFORM_ARM) {
+		add_ram(m, ARM_RAM_BASE, size);
+		return 0;
+	}
+	add_ram(m, 0, size < PC_LOW_RAM_END ? size : PC_LOW_RAM_END);
+	if (size > PC_LOW_RAM_END)
+		add_ram(m, PC_HIGH_RAM, size - PC_LOW_RAM_END);
+	return 0;
+}
+
+static int add_device(struct machine *m, const struct device_row *row, unsigned int instance, struct err *err)
+{
+	const struct placement *place = &row->on[m->platform];
+	struct machine_device *dev;
+
+	if (m->nr_devices == MACHINE_MAX_DEVICES)
+		return err_user(err, "device %s: a machine has room for %d devices only", row->class->name,
+				MACHINE_MAX_DEVICES);
+	dev = &m->device[m->nr_devices++];
+	dev->class = row->class;
+	dev->instance = instance;
+	dev->space = place->space;
+	dev->base = place->base + instance * place->size;
+	dev->size = place->size;
+	dev->line = place->line == NO_LINE ? NO_LINE : place->line + (int)instance;
+	return 0;
+}
+
+static int set_devices(struct machine *m, struct err *err)
+{
+	for (const struct device_row *row = device_table; row->class; row++) {
+		if (row->on[m->platform].space == SPACE_NONE)
+			continue;
+		for (unsigned int i = 0; i < row->instances; i++) {
+			int ret = add_device(m, row, i, err);
+
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+int machine_init(struct machine *m, enum platform platform, unsigned int nr_cpus, uint64_t ram_size,
+		 struct err *err)
+{
+	int ret;
+
+	memset(m, 0, sizeof(*m));
+	m->platform = platform;
+	ret = set_cpus(m, nr_cpus, err);
+	if (!ret)
+		ret = set_ram(m, ram_size, err);
+	if (!ret)
+		ret = set_devices(m, err);
+	return ret;
+}
+
+uint64_t machine_cpu_id(const struct machine *m, unsigned int index)
+{
+	uint64_t id = index;
+
+	if (m->platform == PLATFORM_PC)
+		return id;
+	/*
+	 * The MPIDR_EL1 affinity that KVM gives a vCPU: at most 16 share an Aff0 level, because the
+	 * target list of a GICv3 SGI has 16 bits (GIC Architecture Specification, "ICC_SGI1R_EL1").
+	 */
+	return (id & 0xf) | (id >> 4 & 0xff) << 8 | (id >> 12 & 0xff) << 16;
+}
+
+uint64_t machine_ram_size(const struct machine *m)
+{
+	uint64_t size = 0;
+
+	for (unsigned int i = 0; i < m->nr_ram; i++)
+		size += m->ram[i].size;
+	return size;
+}
+
+const struct machine_device *machine_find(const struct machine *m, const char *class_name)
+{
+	for (unsigned int i = 0; i < m->nr_devices; i++)
+		if (!strcmp(m->device[i].class->name, class_name))
+			return &m->device[i];
+	return NULL;
+}

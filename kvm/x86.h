@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What KVM has on x86-64 only. Errors as in kvm/kvm.h. */
+#ifndef VIREO_KVM_X86_H
+#define VIREO_KVM_X86_H
+
+#include "kvm/kvm.h"
+
+#define KVM_X86_MAX_CPUID 256
+
+/* A CPUID table; struct kvm_cpuid2 with room. */
+struct kvm_x86_cpuid {
+	uint32_t count;
+	uint32_t padding;
+	struct kvm_cpuid_entry2 entry[KVM_X86_MAX_CPUID];
+};
+
+/* A vCPU's registers as KVM makes them at creation (the state after RESET), to go back to on INIT. */
+struct kvm_x86_state {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_fpu fpu;
+	struct kvm_debugregs debugregs;
+	struct kvm_vcpu_events events;
+	struct kvm_xcrs xcrs;
+	bool have_xcrs;
+};
+
+/*
+ * Prepares a VM for a userspace LAPIC: no in-kernel interrupt controller, MSR accesses that KVM
+ * refuses come to the program, IA32_TSC_DEADLINE too; the pages VMX needs for real mode are put at
+ * `tss` (three pages of guest-physical space that hold nothing else).
+ */
+int kvm_x86_vm_setup(const struct kvm_vm *vm, uint64_t tss, struct err *err);
+
+/* What CPUID this host's KVM can give. */
+int kvm_x86_supported_cpuid(const struct kvm *kvm, struct kvm_x86_cpuid *cpuid, struct err *err);
+int kvm_x86_set_cpuid(const struct kvm_vcpu *vcpu, const struct kvm_x86_cpuid *cpuid, struct err *err);
+
+int kvm_x86_get_regs(const struct kvm_vcpu *vcpu, struct kvm_regs *regs, struct err *err);
+int kvm_x86_set_regs(const struct kvm_vcpu *vcpu, const struct kvm_regs *regs, struct err *err);
+int kvm_x86_get_sregs(const struct kvm_vcpu *vcpu, struct kvm_sregs *sregs, struct err *err);
+int kvm_x86_set_sregs(const struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs, struct err *err);
+
+int kvm_x86_get_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t *value, struct err *err);
+int kvm_x86_set_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t value, struct err *err);
+
+/* Queues an NMI. The vCPU's thread. */
+int kvm_x86_nmi(const struct kvm_vcpu *vcpu, struct err *err);
+
+/* The guest's TSC rate in kHz, or 0 where KVM does not tell. */
+uint32_t kvm_x86_tsc_khz(const struct kvm_vcpu *vcpu);
+
+int kvm_x86_save_state(const struct kvm_vcpu *vcpu, struct kvm_x86_state *state, struct err *err);
+/* Restores all of `state` but for IA32_APIC_BASE, which INIT leaves alone. */
+int kvm_x86_restore_state(const struct kvm_vcpu *vcpu, const struct kvm_x86_state *state, struct err *err);
+
+/* The linear address translated, or -1 where it is not mapped. For diagnostics. */
+int64_t kvm_x86_translate(const struct kvm_vcpu *vcpu, uint64_t linear);
+
+#endif

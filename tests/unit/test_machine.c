@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The machine description, and that docs/machine.md tells the same story as the device table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/machine.h"
+
+#define MIB (1ULL << 20)
+#define GIB (1ULL << 30)
+
+static const char *const platform_name[PLATFORM_COUNT] = { "PC", "ARM" };
+
+static struct machine make(enum platform platform, unsigned int cpus, uint64_t ram)
+{
+	struct machine m;
+	struct err err;
+
+	assert_int_equal(machine_init(&m, platform, cpus, ram, &err), 0);
+	return m;
+}
+
+/* Expects a refusal in one line that contains `text`. */
+static void refuse(enum platform platform, unsigned int cpus, uint64_t ram, const char *text)
+{
+	struct machine m;
+	struct err err;
+
+	assert_int_equal(machine_init(&m, platform, cpus, ram, &err), -EINVAL);
+	assert_int_equal(err.kind, ERR_USER);
+	assert_non_null(strstr(err.text, text));
+	assert_null(strchr(err.text, '\n'));
+}
+
+static void cpus_within_limits(void **state)
+{
+	(void)state;
+	make(PLATFORM_PC, 1, 256 * MIB);
+	make(PLATFORM_PC, 254, 256 * MIB);
+	make(PLATFORM_ARM, 512, 256 * MIB);
+	refuse(PLATFORM_PC, 0, 256 * MIB, "1 to 254");
+	refuse(PLATFORM_PC, 255, 256 * MIB, "1 to 254");
+	refuse(PLATFORM_ARM, 0, 256 * MIB, "1 to 512");
+	refuse(PLATFORM_ARM, 1000, 256 * MIB, "1 to 512");
+}
+
+static void memory_within_limits(void **state)
+{
+	(void)state;
+	for (enum platform p = 0; p < PLATFORM_COUNT; p++) {
+		make(p, 1, 16 * MIB);
+		make(p, 1, 4096 * GIB);
+		refuse(p, 1, 0, "16M");
+		refuse(p, 1, 256, "as in 256M");
+		refuse(p, 1, 16 * MIB - 4096, "16M");
+		refuse(p, 1, 4096 * GIB + 4096, "4096G");
+		refuse(p, 1, UINT64_MAX & ~4095ULL, "4096G");
+		refuse(p, 1, 256 * MIB + 512, "4096");
+	}
+}
+
+static void arm_memory_is_one_range(void **state)
+{
+	struct machine m = make(PLATFORM_ARM, 1, 5 * GIB);
+
+	(void)state;
+	assert_int_equal(m.nr_ram, 1);
+	assert_int_equal(m.ram[0].base, 0x80000000);
+	assert_int_equal(m.ram[0].size, 5 * GIB);
+	assert_int_equal(machine_ram_size(&m), 5 * GIB);
+}
+
+static void pc_memory_leaves_the_hole(void **state)
+{
+	struct machine m = make(PLATFORM_PC, 1, 3 * GIB);
+
+	(void)state;
+	assert_int_equal(m.nr_ram, 1);
+	assert_int_equal(m.ram[0].base, 0);
+	assert_int_equal(m.ram[0].size, 3 * GIB);
+
+	m = make(PLATFORM_PC, 1, 3 * GIB + 4096);
+	assert_int_equal(m.nr_ram, 2);
+	assert_int_equal(m.ram[0].size, 3 * GIB);
+	assert_int_equal(m.ram[1].base, 4 * GIB);
+	assert_int_equal(m.ram[1].size, 4096);
+	assert_int_equal(machine_ram_size(&m), 3 * GIB + 4096);
+}
+
+static void cpu_ids(void **state)
+{
+	struct machine pc = make(PLATFORM_PC, 254, 256 * MIB);
+	struct machine arm = make(PLATFORM_ARM, 512, 256 * MIB);
+
+	(void)state;
+	assert_int_equal(machine_cpu_id(&pc, 0), 0);
+	assert_int_equal(machine_cpu_id(&pc, 253), 253);
+	/* Aff1.Aff0, sixteen to a cluster. */
+	assert_int_equal(machine_cpu_id(&arm, 0), 0x0000);
+	assert_int_equal(machine_cpu_id(&arm, 15), 0x000f);
+	assert_int_equal(machine_cpu_id(&arm, 16), 0x0100);
+	assert_int_equal(machine_cpu_id(&arm, 511), 0x1f0f);
+}
+
+static void instances_follow_each_other(void **state)
+{
+	(void)state;
+	for (enum platform p = 0; p < PLATFORM_COUNT; p++) {
+		struct machine m = make(p, 1, 256 * MIB);
+		const struct machine_device *first = machine_find(&m, "virtio-mmio");
+
+		assert_non_null(first);
+		for (unsigned int i = 0; i < 8; i++) {
+			assert_ptr_equal(first[i].class, first->class);
+			assert_int_equal(first[i].instance, i);
+			assert_int_equal(first[i].base, first->base + i * 0x1000);
+			assert_int_equal(first[i].size, 0x1000);
+			assert_int_equal(first[i].line, 16 + i);
+		}
+		assert_null(machine_find(&m, "no such class"));
+	}
+}
+
+static void devices_of_one_platform_only(void **state)
+{
+	struct machine pc = make(PLATFORM_PC, 1, 256 * MIB);
+	struct machine arm = make(PLATFORM_ARM, 1, 256 * MIB);
+
+	(void)state;
+	assert_non_null(machine_find(&pc, "cmos"));
+	assert_null(machine_find(&arm, "cmos"));
+	assert_non_null(machine_find(&arm, "pl031"));
+	assert_null(machine_find(&pc, "pl031"));
+	assert_int_equal(machine_find(&arm, "pvpanic")->line, NO_LINE);
+}
+
+static int overlap(uint64_t base, uint64_t size, uint64_t other_base, uint64_t other_size)
+{
+	return base < other_base + other_size && other_base < base + size;
+}
+
+/* Nothing in the table may lie on anything else, however much memory there is. */
+static void nothing_overlaps(void **state)
+{
+	static const struct machine_range fixed[PLATFORM_COUNT][2] = {
+		[PLATFORM_PC] = { { PC_IOAPIC_BASE, 0x1000 }, { PC_LAPIC_BASE, 0x1000 } },
+		[PLATFORM_ARM] = { { 0, ARM_DEVICE_BASE }, { ARM_DEVICE_END, ARM_DEVICE_END } },
+	};
+
+	(void)state;
+	for (enum platform p = 0; p < PLATFORM_COUNT; p++) {
+		struct machine m = make(p, 1, 64 * GIB);
+
+		for (unsigned int i = 0; i < m.nr_devices; i++) {
+			const struct machine_device *d = &m.device[i];
+
+			assert_true(d->size > 0);
+			for (unsigned int j = 0; j < i; j++) {
+				const struct machine_device *o = &m.device[j];
+
+				if (d->space == o->space)
+					assert_false(overlap(d->base, d->size, o->base, o->size));
+				assert_true(d->line == NO_LINE || d->line != o->line);
+			}
+			if (d->space != SPACE_MMIO)
+				continue;
+			for (unsigned int j = 0; j < m.nr_ram; j++)
+				assert_false(overlap(d->base, d->size, m.ram[j].base, m.ram[j].size));
+			for (unsigned int j = 0; j < 2; j++)
+				assert_false(overlap(d->base, d->size, fixed[p][j].base, fixed[p][j].size));
+		}
+	}
+}
+
+static void lines_exist(void **state)
+{
+	struct machine pc = make(PLATFORM_PC, 1, 256 * MIB);
+	struct machine arm = make(PLATFORM_ARM, 1, 256 * MIB);
+
+	(void)state;
+	for (unsigned int i = 0; i < pc.nr_devices; i++)
+		assert_true(pc.device[i].line < PC_IOAPIC_PINS);
+	/* The smallest GIC KVM makes has 64 INTIDs, the first 32 of which are no SPIs. */
+	for (unsigned int i = 0; i < arm.nr_devices; i++)
+		assert_true(arm.device[i].line < 64 - 32);
+}
+
+/* --- docs/machine.md --- */
+
+static char *read_doc(void)
+{
+	FILE *f = fopen("docs/machine.md", "r");
+	char *text;
+	size_t len;
+
+	if (!f)
+		return NULL;
+	text = calloc(1, 1 << 17);
+	assert_non_null(text);
+	len = fread(text, 1, (1 << 17) - 1, f);
+	assert_true(len > 0 && len < (1 << 17) - 1);
+	fclose(f);
+	return text;
+}
+
+/* The section "## NAME" up to the next of its level; cut out of `text` in place. */
+static char *section(char *text, const char *name)
+{
+	char heading[32];
+	char *start, *end;
+
+	snprintf(heading, sizeof(heading), "\n## %s", name);
+	start = strstr(text, heading);
+	assert_non_null(start);
+	end = strstr(start + 1, "\n## ");
+	if (end)
+		*end = '\0';
+	return start + 1;
+}
+
+/* The row a device has in the documentation. */
+static void expected_row(char *row, size_t size, const struct device_row *dev, enum platform p)
+{
+	const struct placement *place = &dev->on[p];
+	char line[32] = "none";
+	unsigned int last = dev->instances - 1;
+
+	if (place->line != NO_LINE && last == 0)
+		snprintf(line, sizeof(line), "%s %d", p == PLATFORM_PC ? "GSI" : "SPI", place->line);
+	else if (place->line != NO_LINE)
+		snprintf(line, sizeof(line), "%s %d to %d", p == PLATFORM_PC ? "GSI" : "SPI", place->line,
+			 place->line + (int)last);
+	snprintf(row, size, "\n| %s | %u | %s | 0x%llx | 0x%llx | %s | ", dev->class->name, dev->instances,
+		 place->space == SPACE_PIO ? "port" : "memory", (unsigned long long)place->base,
+		 (unsigned long long)place->size, line);
+}
+
+/* The rest of the row: the names the device goes by in the device tree and the ACPI namespace. */
+static void expected_identity(char *row, size_t size, const struct device_class *class, enum platform p)
+{
+	char compatible[128] = "none";
+	size_t used = 0;
+
+	for (const char *c = class->compatible; c && *c; c += strlen(c) + 1)
+		used += (size_t)snprintf(compatible + used, sizeof(compatible) - used, "%s`%s`",
+					 used ? ", " : "", c);
+	if (p == PLATFORM_PC && class->hid)
+		snprintf(row, size, "%s | `%s` |\n", compatible, class->hid);
+	else if (p == PLATFORM_PC)
+		snprintf(row, size, "%s | none |\n", compatible);
+	else
+		snprintf(row, size, "%s |\n", compatible);
+}
+
+static unsigned int count_rows(const char *text)
+{
+	unsigned int rows = 0;
+
+	for (const char *c = strstr(text, "\n| "); c; c = strstr(c + 1, "\n| "))
+		if (strncmp(c, "\n| Device |", 11) != 0 && strncmp(c, "\n| ---", 6) != 0)
+			rows++;
+	return rows;
+}
+
+static void doc_agrees_with_table(enum platform p)
+{
+	char *text = read_doc();
+	unsigned int rows = 0;
+	char *part;
+
+	if (!text) {
+		print_message("skipped: docs/machine.md not found; run from the top of the tree\n");
+		skip();
+	}
+	part = section(text, platform_name[p]);
+	for (const struct device_row *dev = device_table; dev->class; dev++) {
+		char row[512], *found;
+
+		if (dev->on[p].space == SPACE_NONE)
+			continue;
+		rows++;
+		expected_row(row, sizeof(row), dev, p);
+		expected_identity(row + strlen(row), sizeof(row) - strlen(row), dev->class, p);
+		found = strstr(part, row);
+		if (!found)
+			print_error("docs/machine.md, section %s, lacks the row:%s", platform_name[p], row);
+		assert_non_null(found);
+	}
+	assert_int_equal(count_rows(part), rows);
+	free(text);
+}
+
+static void doc_agrees_on_pc(void **state)
+{
+	(void)state;
+	doc_agrees_with_table(PLATFORM_PC);
+}
+
+static void doc_agrees_on_arm(void **state)
+{
+	(void)state;
+	doc_agrees_with_table(PLATFORM_ARM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cpus_within_limits),
+		cmocka_unit_test(memory_within_limits),
+		cmocka_unit_test(arm_memory_is_one_range),
+		cmocka_unit_test(pc_memory_leaves_the_hole),
+		cmocka_unit_test(cpu_ids),
+		cmocka_unit_test(instances_follow_each_other),
+		cmocka_unit_test(devices_of_one_platform_only),
+		cmocka_unit_test(nothing_overlaps),
+		cmocka_unit_test(lines_exist),
+		cmocka_unit_test(doc_agrees_on_pc),
+		cmocka_unit_test(doc_agrees_on_arm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The VM on aarch64: an in-kernel GICv3 or GICv2. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kvm/arm64.h"
+#include "kvm/log.h"
+#include "kvm/vgic.h"
+#include "vmm/arch.h"
+
+struct vm_arch {
+	struct irqchip chip;
+	const struct kvm_vm *kvm_vm;
+	struct vgic vgic;
+};
+
+static void set_line(struct irqchip *chip, uint32_t line, bool level)
+{
+	/* KVM refuses only lines beyond --gic-irqs, which start-up has checked. */
+	(void)vgic_set_spi(((struct vm_arch *)chip)->kvm_vm, line, level);
+}
+
+static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
+{
+	if (vgic_send_msi(((struct vm_arch *)chip)->kvm_vm, addr, data) < 0)
+		log_debug_once("an MSI was sent, and the GIC has no ITS to take it");
+}
+
+static const struct irqchip_ops vgic_ops = {
+	.set_line = set_line,
+	.send_msi = send_msi,
+};
+
+unsigned long arch_vm_type(const struct kvm *kvm)
+{
+	return kvm_arm64_vm_type(kvm);
+}
+
+int arch_vm_init(struct vm *vm, struct err *err)
+{
+	int ret = kvm_arm64_vm_setup(&vm->kvm_vm, err);
+
+	if (ret < 0)
+		return ret;
+	vm->arch = calloc(1, sizeof(*vm->arch));
+	if (!vm->arch)
+		return err_host(err, ENOMEM, "the VM");
+	vm->arch->chip.ops = &vgic_ops;
+	vm->arch->kvm_vm = &vm->kvm_vm;
+	vm->arch->vgic.fd = -1;
+	return 0;
+}
+
+void arch_vm_finish(struct vm *vm)
+{
+	free(vm->arch);
+	vm->arch = NULL;
+}
+
+/*
+ * One region of redistributors that ends where the distributor begins (or begins at --gic-redist).
+ * vCPUs that do not fit there get a second one at the end of the device window.
+ */
+static void place_redistributors(struct vm *vm, struct irqchip_desc *desc)
+{
+	const struct vm_config *cfg = vm->cfg;
+	uint64_t n = vm->machine.nr_cpus, size = n * ARM_GIC_REDIST_SIZE;
+	uint64_t fit = cfg->gic_dist / ARM_GIC_REDIST_SIZE;
+
+	desc->nr_redist = 1;
+	if (cfg->have_gic_redist) {
+		desc->redist[0] = (struct machine_range){ cfg->gic_redist, size };
+	} else if (n <= fit) {
+		desc->redist[0] = (struct machine_range){ cfg->gic_dist - size, size };
+	} else {
+		uint64_t rest = (n - fit) * ARM_GIC_REDIST_SIZE;
+		unsigned int i = 0;
+
+		if (fit)
+			desc->redist[i++] = (struct machine_range){ cfg->gic_dist - fit * ARM_GIC_REDIST_SIZE,
+								    fit * ARM_GIC_REDIST_SIZE };
+		desc->redist[i++] = (struct machine_range){ ARM_DEVICE_END - rest, rest };
+		desc->nr_redist = i;
+	}
+}
+
+static void describe(struct vm *vm, enum irqchip_kind kind)
+{
+	struct irqchip_desc *desc = &vm->machine.irqchip;
+
+	*desc = (struct irqchip_desc){
+		.kind = kind,
+		.dist = { vm->cfg->gic_dist, ARM_GIC_DIST_SIZE },
+		.nr_irqs = vm->cfg->gic_irqs,
+	};
+	if (kind == IRQCHIP_GICV3)
+		place_redistributors(vm, desc);
+	else
+		desc->cpu = (struct machine_range){ vm->cfg->gic_cpu, ARM_GIC_CPU_SIZE };
+}
+
+int arch_irqchip_assume(struct vm *vm, struct err *err)
+{
+	(void)err;
+	describe(vm, vm->cfg->irqchip == CHOOSE_GICV2 ? IRQCHIP_GICV2 : IRQCHIP_GICV3);
+	return 0;
+}
+
+/* v3, then v2 for `auto`; an explicit choice never falls back. */
+static int create(struct vm *vm, struct err *err)
+{
+	struct vgic *vgic = &vm->arch->vgic;
+	enum irqchip_choice choice = vm->cfg->irqchip;
+	struct err err2;
+	int ret, ret2;
+
+	if (choice == CHOOSE_GICV2)
+		return vgic_create(vgic, &vm->kvm_vm, 2, err);
+
+	ret = vgic_create(vgic, &vm->kvm_vm, 3, err);
+	if (ret < 0 && choice == CHOOSE_GICV3 && ret == -ENODEV)
+		return err_host(
+			err, ENODEV,
+			"vGIC create: this host's KVM cannot give a GICv3; use --irqchip auto or gicv2");
+	if (ret >= 0 || choice == CHOOSE_GICV3)
+		return ret;
+
+	if (vm->machine.nr_cpus > ARM_GICV2_MAX_CPUS)
+		return err_user(
+			err, "--cpus %u: this host's KVM has no GICv3, and a GICv2 serves at most %d vCPUs",
+			vm->machine.nr_cpus, ARM_GICV2_MAX_CPUS);
+	ret2 = vgic_create(vgic, &vm->kvm_vm, 2, &err2);
+	if (ret2 < 0) {
+		err_host_text(err, "no GIC: neither v3 nor v2 can be created (%s)", err2.text);
+		return ret2;
+	}
+	log_info("irqchip auto: %s; falling back to GICv2", err->text);
+	return 0;
+}
+
+int arch_irqchip_init(struct vm *vm, struct err *err)
+{
+	const struct irqchip_desc *desc = &vm->machine.irqchip;
+	struct vgic_layout layout = { 0 };
+	int ret = create(vm, err);
+
+	if (ret < 0)
+		return ret;
+	describe(vm, vm->arch->vgic.version == 3 ? IRQCHIP_GICV3 : IRQCHIP_GICV2);
+
+	layout.dist = desc->dist.base;
+	layout.cpu = desc->cpu.base;
+	layout.nr_irqs = desc->nr_irqs;
+	layout.nr_redist = desc->nr_redist;
+	for (unsigned int i = 0; i < desc->nr_redist; i++) {
+		layout.redist[i].base = desc->redist[i].base;
+		layout.redist[i].count = (unsigned int)(desc->redist[i].size / ARM_GIC_REDIST_SIZE);
+	}
+	ret = vgic_configure(&vm->arch->vgic, &layout, err);
+	if (ret < 0) {
+		vgic_destroy(&vm->arch->vgic);
+		return ret;
+	}
+	vm->irqchip = &vm->arch->chip;
+	log_info("irqchip gicv%u: in-kernel vGIC, %u interrupts", vm->arch->vgic.version, layout.nr_irqs);
+	return 0;
+}
+
+void arch_irqchip_finish(struct vm *vm)
+{
+	vm->irqchip = NULL;
+	vgic_destroy(&vm->arch->vgic);
+}

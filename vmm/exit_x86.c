@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What an exit of an x86-64 vCPU asks for. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/lapic.h"
+#include "kvm/log.h"
+#include "vmm/vcpu_x86.h"
+
+/* Port accesses: `count` items of `size` bytes (REP INS and OUTS come in batches). */
+static void port_access(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->kvm.run;
+	struct bus *bus = &vcpu->vm->pio;
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
+		uint64_t value = 0;
+
+		if (run->io.direction == KVM_EXIT_IO_OUT) {
+			memcpy(&value, data, run->io.size);
+			bus_write(bus, run->io.port, run->io.size, value);
+		} else {
+			value = bus_read(bus, run->io.port, run->io.size);
+			memcpy(data, &value, run->io.size);
+		}
+	}
+}
+
+static void memory_access(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->kvm.run;
+	struct lapic *lapic = vcpu->arch->lapic;
+	uint64_t addr = run->mmio.phys_addr, value = 0;
+	uint32_t len = run->mmio.len;
+	uint32_t offset = (uint32_t)(addr % LAPIC_PAGE_SIZE);
+	bool at_lapic = lapic_at(lapic, addr);
+
+	if (run->mmio.is_write) {
+		memcpy(&value, run->mmio.data, len);
+		if (at_lapic)
+			lapic_mmio_write(lapic, offset, len, value);
+		else
+			bus_write(&vcpu->vm->mmio, addr, len, value);
+	} else {
+		value = at_lapic ? lapic_mmio_read(lapic, offset, len) : bus_read(&vcpu->vm->mmio, addr, len);
+		memcpy(run->mmio.data, &value, len);
+	}
+}
+
+/* Guests probe for MSRs; who looks at why a guest fails wants to see which, but not without end. */
+static void log_unknown_msr(struct vcpu *vcpu, const char *access)
+{
+	static _Atomic unsigned int lines;
+
+	if (lines < 64 && lines++ < 64)
+		log_debug("cpu %u: %s of MSR %#x, which is not there: #GP", vcpu->index, access,
+			  vcpu->kvm.run->msr.index);
+}
+
+static void msr_access(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->kvm.run;
+	struct lapic *lapic = vcpu->arch->lapic;
+	uint64_t value = 0;
+	bool ok;
+
+	if (run->exit_reason == KVM_EXIT_X86_WRMSR) {
+		ok = lapic_msr_write(lapic, run->msr.index, run->msr.data);
+		if (!ok)
+			log_unknown_msr(vcpu, "a write");
+	} else {
+		ok = lapic_msr_read(lapic, run->msr.index, &value);
+		run->msr.data = value;
+		if (!ok)
+			log_unknown_msr(vcpu, "a read");
+	}
+	run->msr.error = !ok;
+	vcpu->arch->hold = !ok;
+}
+
+/* --- a guest that cannot go on --- */
+
+#define MAX_INSN_BYTES 15
+
+/* The bytes at the instruction pointer as text, from guest memory. */
+static void format_code(struct vcpu *vcpu, const struct kvm_regs *regs, const struct kvm_sregs *sregs,
+			char *text, size_t size)
+{
+	uint64_t linear = sregs->cs.base + regs->rip;
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < MAX_INSN_BYTES; i++) {
+		int64_t gpa = kvm_x86_translate(&vcpu->kvm, linear + (uint64_t)i);
+		uint8_t byte;
+
+		if (gpa < 0 || guest_mem_read(&vcpu->vm->mem, (uint64_t)gpa, &byte, 1) < 0)
+			break;
+		used += (size_t)snprintf(text + used, size - used, "%s%02x", i ? " " : "", byte);
+	}
+	if (!used)
+		snprintf(text, size, "not readable");
+}
+
+bool software_kvm(void)
+{
+	return !access("/sys/module/kvm_pvm", F_OK);
+}
+
+static void guest_died(struct vcpu *vcpu, const char *what)
+{
+	struct kvm_regs regs = { 0 };
+	struct kvm_sregs sregs = { 0 };
+	char code[MAX_INSN_BYTES * 3 + 1];
+	struct err ignored;
+
+	kvm_x86_get_regs(&vcpu->kvm, &regs, &ignored);
+	kvm_x86_get_sregs(&vcpu->kvm, &sregs, &ignored);
+	format_code(vcpu, &regs, &sregs, code, sizeof(code));
+	vm_end_because(vcpu->vm, VM_DIED, "the guest died on cpu %u: %s at RIP %#llx (CS %#x), code %s%s",
+		       vcpu->index, what, (unsigned long long)regs.rip, sregs.cs.selector, code,
+		       software_kvm() ? "; this host's KVM is kvm_pvm, which runs guest kernels in software "
+					"and not all instructions: stock kernels need VMX or SVM"
+				      : "");
+}
+
+static void internal_error(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->kvm.run;
+	char what[64];
+
+	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
+		snprintf(what, sizeof(what), "KVM cannot emulate the instruction");
+	else
+		snprintf(what, sizeof(what), "KVM internal error %u", run->internal.suberror);
+	guest_died(vcpu, what);
+}
+
+void vcpu_handle_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->kvm.run;
+	char what[64];
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		port_access(vcpu);
+		break;
+	case KVM_EXIT_MMIO:
+		memory_access(vcpu);
+		break;
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+		msr_access(vcpu);
+		break;
+	case KVM_EXIT_HLT:
+		vcpu->arch->state = VCPU_HALTED;
+		break;
+	case KVM_EXIT_IRQ_WINDOW_OPEN: /* the loop injects */
+	case KVM_EXIT_SET_TPR:         /* the loop has followed CR8 */
+	case KVM_EXIT_INTR:
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		guest_died(vcpu, "triple fault");
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		internal_error(vcpu);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		snprintf(what, sizeof(what), "the CPU refuses to enter the guest (reason %#llx)",
+			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		guest_died(vcpu, what);
+		break;
+	default:
+		snprintf(what, sizeof(what), "KVM exit %u, which has no meaning here", run->exit_reason);
+		guest_died(vcpu, what);
+	}
+}

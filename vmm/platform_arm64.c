@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The checks that an Arm definition needs before KVM sees it: GIC addresses aligned as the GIC
+ * wants them, and nothing on top of anything else.
+ */
+#include <inttypes.h>
+
+#include "vmm/options.h"
+
+const enum platform host_platform = PLATFORM_ARM;
+const char *const default_cmdline = "console=ttyS0";
+
+/* The most an Arm physical address can have (Arm Architecture Reference Manual, "Address size"). */
+#define ADDRESS_BITS 52
+
+struct span {
+	const char *name;
+	uint64_t base, size; /* bytes */
+};
+
+static uint64_t last(const struct span *span)
+{
+	return span->base + span->size - 1;
+}
+
+/* Ends beyond the address space, or overlaps one of those before it. */
+static int check_span(const struct span *spans, unsigned int index, struct err *err)
+{
+	const struct span *this = &spans[index];
+
+	if (!this->size)
+		return 0;
+	if (this->base > (1ULL << ADDRESS_BITS) - this->size)
+		return err_user(err,
+				"%s: at 0x%" PRIx64 " its 0x%" PRIx64
+				" bytes end beyond the %d-bit address space",
+				this->name, this->base, this->size, ADDRESS_BITS);
+	for (const struct span *other = spans; other < this; other++)
+		if (this->base <= last(other) && other->base <= last(this))
+			return err_user(err,
+					"%s: 0x%" PRIx64 " to 0x%" PRIx64 " overlaps %s, 0x%" PRIx64
+					" to 0x%" PRIx64 "; choose another address",
+					this->name, this->base, last(this), other->name, other->base,
+					last(other));
+	return 0;
+}
+
+static int check_aligned(const char *name, uint64_t address, uint64_t align, const char *gic, struct err *err)
+{
+	if (address % align)
+		return err_user(err, "%s: 0x%" PRIx64 " is not allowed; a %s needs a multiple of 0x%" PRIx64,
+				name, address, gic, align);
+	return 0;
+}
+
+/* Where the redistributors go: where the user says, or as many as fit just below the distributor. */
+static struct span redistributors(const struct vm_config *cfg)
+{
+	uint64_t size = cfg->cpus * ARM_GIC_REDIST_SIZE;
+
+	if (cfg->have_gic_redist)
+		return (struct span){ "gic-redist", cfg->gic_redist, size };
+	if (size > cfg->gic_dist)
+		size = cfg->gic_dist - cfg->gic_dist % ARM_GIC_REDIST_SIZE;
+	return (struct span){ "gic-redist (by default below gic-dist)", cfg->gic_dist - size, size };
+}
+
+static int check_gic(const struct vm_config *cfg, const struct span *second, struct err *err)
+{
+	const struct span spans[] = {
+		{ "RAM", ARM_RAM_BASE, cfg->memory },
+		{ "the devices", ARM_DEVICE_BASE, ARM_DEVICE_END - ARM_DEVICE_BASE },
+		{ "gic-dist", cfg->gic_dist, ARM_GIC_DIST_SIZE },
+		*second,
+	};
+	int ret = 0;
+
+	for (unsigned int i = 2; i < sizeof(spans) / sizeof(spans[0]) && !ret; i++)
+		ret = check_span(spans, i, err);
+	return ret;
+}
+
+static int check_gicv3(const struct vm_config *cfg, struct err *err)
+{
+	const struct span redist = redistributors(cfg);
+	int ret = check_aligned("gic-dist", cfg->gic_dist, GICV3_ALIGN, "GICv3", err);
+
+	if (ret)
+		return ret;
+	return check_gic(cfg, &redist, err);
+}
+
+static int check_gicv2(const struct vm_config *cfg, struct err *err)
+{
+	const struct span cpu = { "gic-cpu", cfg->gic_cpu, ARM_GIC_CPU_SIZE };
+
+	return check_gic(cfg, &cpu, err);
+}
+
+int platform_check(const struct vm_config *cfg, struct err *err)
+{
+	int ret = 0;
+
+	if (cfg->irqchip == CHOOSE_GICV2 && cfg->cpus > ARM_GICV2_MAX_CPUS)
+		return err_user(
+			err, "cpus: %" PRIu32 " is not allowed; a GICv2 serves 1 to %d: choose irqchip gicv3",
+			cfg->cpus, ARM_GICV2_MAX_CPUS);
+	/* auto may become either. */
+	if (cfg->irqchip != CHOOSE_GICV2)
+		ret = check_gicv3(cfg, err);
+	if (!ret && cfg->irqchip != CHOOSE_GICV3)
+		ret = check_gicv2(cfg, err);
+	return ret;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "kvm/arm64.h"
+#include "kvm/vgic.h"
+#include "vmm/probe.h"
+
+static bool try_gic(const struct kvm *kvm, unsigned int version, struct err *err)
+{
+	struct kvm_vm vm;
+	struct vgic vgic;
+	bool ok;
+
+	if (kvm_vm_create(&vm, kvm, kvm_arm64_vm_type(kvm), err) < 0)
+		return false;
+	ok = vgic_create(&vgic, &vm, version, err) >= 0;
+	vgic_destroy(&vgic);
+	kvm_vm_destroy(&vm);
+	return ok;
+}
+
+void probe_arch(struct probe *probe, const struct kvm *kvm)
+{
+	int bits = kvm_check(kvm->fd, KVM_CAP_NAME(ARM_VM_IPA_SIZE));
+	struct err err;
+	bool v3, v2;
+
+	probe_add_cap(probe, "psci", kvm->fd, KVM_CAP_NAME(ARM_PSCI_0_2), true, "PSCI 0.2 or later");
+	probe_add_cap(probe, "nisv", kvm->fd, KVM_CAP_NAME(ARM_NISV_TO_USER), true,
+		      "device accesses without a syndrome");
+	probe_add(probe, "address-bits", true, false, NULL, "%d bits of guest-physical address", bits ?: 40);
+
+	v3 = try_gic(kvm, 3, &err);
+	probe_add(probe, "gicv3", v3, false, "use --irqchip auto or gicv2", "in-kernel GICv3");
+	v2 = try_gic(kvm, 2, &err);
+	probe_add(probe, "gicv2", v2, false, "use --irqchip auto or gicv3", "in-kernel GICv2, up to 8 vCPUs");
+	probe_add(probe, "gic", v3 || v2, true, "use a host whose GIC has virtualization extensions",
+		  "any in-kernel GIC");
+	probe->stock_kernels = v3 || v2;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <unistd.h>
+
+#include "kvm/x86.h"
+#include "vmm/probe.h"
+#include "vmm/vcpu_x86.h"
+
+void probe_arch(struct probe *probe, const struct kvm *kvm)
+{
+	bool software = software_kvm(), deadline = false;
+	struct kvm_x86_cpuid cpuid;
+	uint32_t khz = 0;
+	struct err err;
+
+	probe_add_cap(probe, "user-msr", kvm->fd, KVM_CAP_NAME(X86_USER_SPACE_MSR), true,
+		      "x2APIC registers in userspace");
+	probe_add_cap(probe, "msr-filter", kvm->fd, KVM_CAP_NAME(X86_MSR_FILTER), true,
+		      "IA32_TSC_DEADLINE in userspace");
+	probe_add_cap(probe, "sync-regs", kvm->fd, KVM_CAP_NAME(SYNC_REGS), true,
+		      "interrupts handed over without a system call");
+
+	if (kvm_x86_supported_cpuid(kvm, &cpuid, &err) >= 0)
+		khz = probe_tsc(kvm, &cpuid, &deadline);
+	probe_add(probe, "tsc", khz != 0, false,
+		  "guests will measure the rates of their timers by themselves", "TSC at %u kHz", khz);
+	probe_add(probe, "tsc-deadline", deadline, false,
+		  "nothing: guests use the one-shot and periodic LAPIC timer instead",
+		  "writes of IA32_TSC_DEADLINE %s the userspace LAPIC", deadline ? "reach" : "do not reach");
+	probe_add(probe, "hardware", !software, false,
+		  "enable VMX or SVM (nested virtualization, if this is a VM) and load kvm_intel or kvm_amd",
+		  software ? "kvm_pvm runs guest kernels in software" : "guests run on VMX or SVM");
+	probe->stock_kernels = !software;
+}

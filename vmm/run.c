@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* vireo run: one VM in the foreground. */
+#include "vmm/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "kvm/log.h"
+#include "vmm/console.h"
+#include "vmm/loop.h"
+#include "vmm/vm.h"
+
+/* What lasts over a guest's resets. */
+struct session {
+	const struct vm_config *cfg;
+	struct loop loop;
+	struct console console;
+	struct loop_source signals;
+	struct clock_timer timeout;
+	struct vm vm;
+};
+
+static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT };
+
+static void on_timeout(void *ctx)
+{
+	struct session *s = ctx;
+
+	vm_end(&s->vm, VM_TIMEOUT);
+}
+
+static void on_quit(void *ctx)
+{
+	struct session *s = ctx;
+
+	vm_end(&s->vm, VM_QUIT);
+}
+
+static void on_signal(void *ctx, uint32_t events)
+{
+	struct session *s = ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(s->signals.fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGTSTP:
+		console_suspend(&s->console);
+		raise(SIGSTOP);
+		console_resume(&s->console);
+		break;
+	case SIGCONT:
+		console_resume(&s->console);
+		break;
+	default:
+		vm_end_by_signal(&s->vm, (int)info.ssi_signo);
+	}
+}
+
+static int open_signals(struct session *s, struct err *err)
+{
+	sigset_t set;
+	int ret;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+		sigaddset(&set, handled[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	s->signals = (struct loop_source){ .ready = on_signal, .ctx = s };
+	s->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signals.fd < 0)
+		return err_host(err, errno, "signalfd");
+	ret = loop_add(&s->loop, &s->signals, EPOLLIN, err);
+	if (ret < 0)
+		close(s->signals.fd);
+	return ret;
+}
+
+/* So that the last output may be waited for without taking away Ctrl-C. */
+static void close_signals(struct session *s)
+{
+	sigset_t set;
+
+	close(s->signals.fd);
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+		sigaddset(&set, handled[i]);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* One boot, to its end. */
+static int boot_once(struct session *s, struct err *err)
+{
+	struct chardev *chr = s->cfg->console == CONSOLE_STDIO ? &s->console.chr : NULL;
+	int ret;
+
+	vm_init(&s->vm, s->cfg, &s->loop, chr);
+	ret = vm_start(&s->vm, err);
+	if (ret < 0)
+		return ret;
+	if (!s->cfg->dry_run)
+		ret = loop_run(&s->loop, err);
+	vm_stop(&s->vm);
+	console_detach(&s->console);
+	return ret;
+}
+
+static int boot_until_end(struct session *s, struct err *err)
+{
+	int ret;
+
+	do {
+		ret = boot_once(s, err);
+		if (!ret && s->vm.why == VM_RESET && s->cfg->on_reboot == ON_REBOOT_RESTART)
+			log_info("the guest asked for a reset: starting it again");
+	} while (!ret && s->vm.why == VM_RESET && s->cfg->on_reboot == ON_REBOOT_RESTART);
+	return ret;
+}
+
+static int status_of(const struct vm *vm)
+{
+	switch (vm->why) {
+	case VM_RUNNING: /* a dry run */
+	case VM_POWEROFF:
+		return STATUS_POWEROFF;
+	case VM_RESET:
+		log_info("the guest asked for a reset");
+		return STATUS_RESET;
+	case VM_PANIC:
+		log_error("the guest panicked");
+		return STATUS_PANIC;
+	case VM_DIED:
+		log_error("%s", vm->cause.text);
+		return STATUS_DIED;
+	case VM_TIMEOUT:
+		log_error("the guest did not end within %u seconds (--timeout)", vm->cfg->timeout);
+		return STATUS_TIMEOUT;
+	case VM_SIGNAL:
+		return STATUS_SIGNAL + vm->signal;
+	case VM_QUIT:
+		return STATUS_SIGNAL + SIGINT;
+	case VM_FAILED:
+		break;
+	}
+	log_error("%s", vm->cause.text);
+	return STATUS_HOST;
+}
+
+/* Console, signals and timeout around the boots. */
+static int run(struct session *s, struct err *err)
+{
+	bool patient;
+	int ret = open_signals(s, err);
+
+	if (ret < 0)
+		return ret;
+	ret = console_init(&s->console, &s->loop, on_quit, s, err);
+	if (ret < 0) {
+		close_signals(s);
+		return ret;
+	}
+	s->timeout = (struct clock_timer){ .fire = on_timeout, .ctx = s, .deadline = CLOCK_NEVER };
+	if (s->cfg->timeout)
+		clock_timer_set(&s->loop.clock, &s->timeout,
+				clock_monotonic(&s->loop.clock) + s->cfg->timeout * NSEC_PER_SEC);
+
+	ret = boot_until_end(s, err);
+
+	clock_timer_set(&s->loop.clock, &s->timeout, CLOCK_NEVER);
+	close_signals(s);
+	/* Who was told to go, goes; who ended by itself leaves no output behind. */
+	patient = s->vm.why != VM_SIGNAL && s->vm.why != VM_QUIT && s->vm.why != VM_TIMEOUT;
+	console_finish(&s->console, patient);
+	return ret;
+}
+
+int command_run(const struct vm_config *cfg)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	struct err err;
+	int ret, status;
+
+	if (!s) {
+		err_host(&err, ENOMEM, "the VM");
+		return report(&err);
+	}
+	s->cfg = cfg;
+	ret = loop_init(&s->loop, &err);
+	if (!ret) {
+		ret = run(s, &err);
+		loop_finish(&s->loop);
+	}
+	status = ret < 0 ? report(&err) : status_of(&s->vm);
+	free(s);
+	return status;
+}

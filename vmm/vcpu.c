@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vmm/vcpu.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/clock.h"
+#include "vmm/arch.h"
+#include "vmm/vm.h"
+
+#define KICK_SIGNAL SIGRTMIN
+
+/* Whose thread this is: a kick of oneself would only cost a needless exit. */
+static __thread struct vcpu *current;
+
+static void kick_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, KICK_SIGNAL);
+}
+
+int vcpu_create(struct vcpu **out, struct vm *vm, unsigned int index, struct err *err)
+{
+	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
+	int ret;
+
+	if (!vcpu)
+		return err_host(err, ENOMEM, "vCPU %u", index);
+	vcpu->vm = vm;
+	vcpu->index = index;
+	vcpu->armed_for = CLOCK_NEVER;
+
+	ret = kvm_vcpu_create(&vcpu->kvm, &vm->kvm_vm, index, err);
+	if (ret < 0)
+		goto fail;
+	ret = kvm_vcpu_set_kick_signal(&vcpu->kvm, KICK_SIGNAL, err);
+	if (ret >= 0)
+		ret = arch_vcpu_init(vcpu, err);
+	if (ret < 0)
+		goto fail_vcpu;
+	*out = vcpu;
+	return 0;
+
+fail_vcpu:
+	kvm_vcpu_destroy(&vcpu->kvm);
+fail:
+	free(vcpu);
+	return ret;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	if (!vcpu)
+		return;
+	arch_vcpu_finish(vcpu);
+	kvm_vcpu_destroy(&vcpu->kvm);
+	free(vcpu);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	/* Pairs with vcpu_take_kicks(): the change was made before this exchange. */
+	if (vcpu == current || !vcpu->has_thread || atomic_exchange(&vcpu->kicked, true))
+		return;
+	pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+void vcpu_take_kicks(struct vcpu *vcpu)
+{
+	const struct timespec now = { 0 };
+	sigset_t set;
+
+	kick_set(&set);
+	while (sigtimedwait(&set, NULL, &now) > 0)
+		;
+	/* Pairs with vcpu_kick(): whoever finds this true has made its change visible to us. */
+	atomic_exchange(&vcpu->kicked, false);
+}
+
+void vcpu_wait(struct vcpu *vcpu)
+{
+	sigset_t set;
+
+	kick_set(&set);
+	while (sigwaitinfo(&set, NULL) < 0 && errno == EINTR)
+		;
+	vcpu_take_kicks(vcpu);
+}
+
+void vcpu_arm(struct vcpu *vcpu, uint64_t deadline)
+{
+	struct itimerspec when = { 0 };
+
+	if (deadline == vcpu->armed_for || !vcpu->has_timer)
+		return;
+	vcpu->armed_for = deadline;
+	if (deadline != CLOCK_NEVER) {
+		deadline = deadline ?: 1; /* 0 would disarm */
+		when.it_value.tv_sec = (time_t)(deadline / NSEC_PER_SEC);
+		when.it_value.tv_nsec = (long)(deadline % NSEC_PER_SEC);
+	}
+	timer_settime(vcpu->timer, TIMER_ABSTIME, &when, NULL);
+}
+
+static int create_timer(struct vcpu *vcpu)
+{
+	struct sigevent ev = {
+		.sigev_notify = SIGEV_THREAD_ID,
+		.sigev_signo = KICK_SIGNAL,
+	};
+
+	ev._sigev_un._tid = gettid();
+	if (timer_create(CLOCK_MONOTONIC, &ev, &vcpu->timer) < 0)
+		return -errno;
+	vcpu->has_timer = true;
+	return 0;
+}
+
+static void pass_gate(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	while (!vm->gate_open)
+		pthread_cond_wait(&vm->gate, &vm->gate_lock);
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+static void leave_together(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	if (!--vm->nr_inside)
+		pthread_cond_broadcast(&vm->gate);
+	while (vm->nr_inside)
+		pthread_cond_wait(&vm->gate, &vm->gate_lock);
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+static void *thread_main(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	int ret;
+
+	current = vcpu;
+	ret = create_timer(vcpu);
+	if (ret < 0)
+		vm_end_because(vcpu->vm, VM_FAILED, "timer_create for vCPU %u: %s", vcpu->index,
+			       strerrordesc_np(-ret));
+
+	pass_gate(vcpu->vm);
+	if (!vcpu->vm->ending)
+		arch_vcpu_loop(vcpu);
+	leave_together(vcpu->vm);
+
+	if (vcpu->has_timer)
+		timer_delete(vcpu->timer);
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *vcpu, struct err *err)
+{
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+	sigset_t all, old;
+	char name[16];
+	int ret;
+
+	/* Signals stay with the main thread; the kick is waited for, never handled. What the thread
+	 * itself may cause must reach the handlers that restore the terminal. */
+	sigfillset(&all);
+	for (unsigned int i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		sigdelset(&all, fatal[i]);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = pthread_create(&vcpu->thread, NULL, thread_main, vcpu);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (ret)
+		return err_host(err, ret, "starting the thread of vCPU %u", vcpu->index);
+	vcpu->has_thread = true;
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	pthread_setname_np(vcpu->thread, name);
+	return 0;
+}
+
+void vcpu_join(struct vcpu *vcpu)
+{
+	if (!vcpu->has_thread)
+		return;
+	pthread_join(vcpu->thread, NULL);
+	vcpu->has_thread = false;
+}
+
+void vcpu_run_failed(struct vcpu *vcpu, int code)
+{
+	vm_end_because(vcpu->vm, VM_FAILED, "KVM_RUN (running vCPU %u): %s", vcpu->index,
+		       strerrordesc_np(-code) ?: "unknown error");
+}

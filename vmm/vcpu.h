@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual CPU and its thread.
+ *
+ * Waking it. There is one way, vcpu_kick(): the kick signal, which the thread keeps blocked and
+ * only KVM_RUN (through KVM_SET_SIGNAL_MASK) and vcpu_wait() let in. Who changes something a vCPU
+ * must see changes it first and kicks then; the vCPU clears `kicked` first and looks then. So a
+ * change is either seen by the look or followed by another signal, and no wake-up is lost.
+ */
+#ifndef VIREO_VMM_VCPU_H
+#define VIREO_VMM_VCPU_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "kvm/err.h"
+#include "kvm/kvm.h"
+
+struct vm;
+struct vcpu_arch;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int index;
+	struct kvm_vcpu kvm;
+	struct vcpu_arch *arch; /* owned by the architecture's code */
+
+	pthread_t thread;
+	_Atomic bool has_thread;
+	_Atomic bool kicked; /* a kick signal is on its way, or not yet dealt with */
+
+	/* The thread's own. */
+	timer_t timer; /* sends the kick signal at armed_for */
+	bool has_timer;
+	uint64_t armed_for; /* monotonic ns, or CLOCK_NEVER */
+};
+
+int vcpu_create(struct vcpu **out, struct vm *vm, unsigned int index, struct err *err);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* Starts the thread; it waits at vm->gate before it runs anything. */
+int vcpu_start(struct vcpu *vcpu, struct err *err);
+/* Waits for the thread to end; vm->ending must be set. */
+void vcpu_join(struct vcpu *vcpu);
+
+/* Makes the vCPU look at what has changed. Any thread; does nothing on the vCPU's own. */
+void vcpu_kick(struct vcpu *vcpu);
+
+/* --- for the vCPU's own thread --- */
+
+/* Takes the kick signals that have arrived; what changed before them may be looked at now. */
+void vcpu_take_kicks(struct vcpu *vcpu);
+
+/* Sleeps until kicked (or the armed timer fires). */
+void vcpu_wait(struct vcpu *vcpu);
+
+/* Has the kick signal sent at `deadline` (monotonic ns); CLOCK_NEVER disarms. */
+void vcpu_arm(struct vcpu *vcpu, uint64_t deadline);
+
+/* KVM_RUN failed with `code` (negative errno): ends the VM with a line that says where. */
+void vcpu_run_failed(struct vcpu *vcpu, int code);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the x86-64 files of vmm/ share. */
+#ifndef VIREO_VMM_VCPU_X86_H
+#define VIREO_VMM_VCPU_X86_H
+
+#include "devices/apic.h"
+#include "kvm/x86.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
+
+struct vm_arch {
+	struct apic *apic;
+	struct kvm_x86_cpuid cpuid; /* what every vCPU gets, but for its own id */
+	uint32_t tsc_khz;           /* 0: KVM does not tell */
+	uint32_t lapic_hz;          /* the LAPIC timer's rate at divisor 1 */
+	bool tsc_deadline;          /* proven to arrive here: offered to the guest */
+};
+
+enum vcpu_state {
+	VCPU_RUNNING,
+	VCPU_HALTED,    /* after HLT: until an interrupt, NMI or INIT */
+	VCPU_WAIT_SIPI, /* after INIT: until a startup IPI */
+};
+
+struct vcpu_arch {
+	struct lapic *lapic; /* owned by vm_arch.apic */
+	enum vcpu_state state;
+	bool hold;                  /* the exit just handled makes KVM raise a fault: no injection with it */
+	struct kvm_x86_state reset; /* for INIT */
+};
+
+/* cpuid_x86.c: makes the VM's table out of what KVM supports; `vm->arch` is otherwise set. */
+int cpuid_prepare(struct vm *vm, struct err *err);
+/* Gives a vCPU its own copy: ids and topology filled in. */
+int cpuid_apply(struct vcpu *vcpu, struct err *err);
+
+/*
+ * tsc_x86.c: asks a throw-away VM about its TSC. Returns the rate in kHz, 0 where KVM does not tell.
+ * `*deadline`: a guest's write of IA32_TSC_DEADLINE reaches the program on this host; some kernels
+ * swallow it in a fast path. `cpuid` is what the VM's vCPU gets.
+ */
+uint32_t probe_tsc(const struct kvm *kvm, const struct kvm_x86_cpuid *cpuid, bool *deadline);
+
+/* exit_x86.c: acts on run->exit_reason. */
+void vcpu_handle_exit(struct vcpu *vcpu);
+
+/* exit_x86.c: true where KVM is kvm_pvm, which runs guest kernels in software. */
+bool software_kvm(void);
+
+#endif
