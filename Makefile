@@ -125,11 +125,23 @@ test-unit-aarch64:
 	$(Q)tests/unit/run "aarch64 under qemu-user" $(QEMU_USER) -- \
 		$(patsubst %.c,build/aarch64/%,$(filter-out %_x86.c,$(wildcard tests/unit/test_*.c)))
 
-# --- style and the rules of the house ---
+# --- style, the rules of the house, and both compilers without a warning ---
 
-.PHONY: lint
+.PHONY: lint builds
 lint:
 	$(Q)tests/lint
+builds:
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang
+	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=x86_64 STATIC=1
+	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=aarch64
+	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=aarch64 STATIC=1
+
+# --- everything ---
+
+.PHONY: test
+test: deps
+	$(Q)tests/run
 
 # --- installation ---
 
