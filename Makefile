@@ -157,3 +157,33 @@ install: $(OUT)/vireo
 .PHONY: clean
 clean:
 	rm -rf build/x86_64* build/aarch64*
+
+# --- what is installed and fetched, kernels, boot tests, demo (docs/testing.md) ---
+
+.PHONY: deps
+deps: ## install what is needed to build and test (Debian 12)
+	@tests/boot/deps test
+
+.PHONY: kernels
+kernels: ## fetch and make the kernels that the boot tests boot
+	@tests/boot/fetch cloud x86_64 aarch64
+	@tests/boot/fetch generic x86_64 aarch64
+	@tests/boot/fetch busybox x86_64 aarch64
+	@tests/boot/images x86_64
+	@tests/boot/images aarch64
+	@$(if $(filter x86_64,$(HOST_ARCH)),tests/kernel-of/build)
+
+# The programs that run on the emulated hosts.
+.PHONY: static-x86_64 static-aarch64
+static-x86_64 static-aarch64: static-%:
+	@$(MAKE) --no-print-directory STATIC=1 ASAN= TSAN= ARCH=$*
+
+.PHONY: test-boot
+test-boot: kernels static-x86_64 static-aarch64 ## boot stock kernels on KVM hosts, real or emulated
+	@tests/boot/run
+
+.PHONY: demo
+demo: ## boot Debian's cloud kernel: to a shell on a terminal, else to a greeting
+	@tests/boot/deps build guest
+	@$(MAKE) --no-print-directory STATIC=1 ASAN= TSAN= ARCH=$(HOST_ARCH)
+	@tests/boot/demo

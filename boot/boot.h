@@ -49,14 +49,18 @@ struct boot_entry {
 #define BOOT_X86_DS 0x18
 #define BOOT_X86_TR 0x20
 
+/* The setup header of a bzImage, from its place in boot_params (0x1f1) to what follows there (0x290). */
+#define BOOT_X86_HEADER_MAX (0x290 - 0x1f1)
+
 /* What boot_load() remembers for boot_finish(). Plain data; nothing to free. */
 struct boot {
 	enum boot_mode mode;
 	uint64_t kernel_start, kernel_end; /* guest-physical, RAM the kernel occupies until it runs */
 	uint64_t entry;
-	uint32_t header_size;      /* bzImage: bytes of setup header kept in setup_header[] */
-	uint8_t setup_header[512]; /* bzImage: the file's setup header, from offset 0x1f1 */
-	uint32_t cmdline_max;      /* longest command line the kernel takes, without the NUL */
+	uint32_t cmdline_max; /* longest command line the kernel takes, without the NUL */
+	uint32_t header_size; /* bzImage: bytes of setup header kept in setup_header[]; else 0 */
+	uint8_t setup_header[BOOT_X86_HEADER_MAX]; /* bzImage: the file's setup header */
+	uint64_t dtb;                              /* arm64: where the device tree will lie */
 };
 
 /*

@@ -33,9 +33,7 @@ static const struct signature signatures[] = {
 	{ AT(0x04, "zimg"), "a compressed Linux kernel for EFI (zboot)", NULL },
 	{ AT(0x202, "HdrS"), "an x86 Linux kernel (bzImage)", NULL },
 	{ AT(0, "\x1f\x8b"), "a gzip file", "unpack it with gunzip" },
-	{ AT(0, "\xfd"
-		"7zXZ"),
-	  "an xz file", "unpack it with unxz" },
+	{ AT(0, "\xfd\x37zXZ"), "an xz file", "unpack it with unxz" },
 	{ AT(0, "\x28\xb5\x2f\xfd"), "a Zstandard file", "unpack it with unzstd" },
 	{ AT(0, "BZh"), "a bzip2 file", "unpack it with bunzip2" },
 	{ AT(0, "\x04\x22\x4d\x18"), "an LZ4 file", "unpack it with unlz4" },

@@ -344,12 +344,6 @@ int console_init(struct console *con, struct loop *loop, void (*quit)(void *ctx)
 	return ret;
 }
 
-void console_detach(struct console *con)
-{
-	con->chr.readable = NULL;
-	con->chr.writable = NULL;
-}
-
 void console_suspend(struct console *con)
 {
 	if (con->is_terminal)

@@ -45,9 +45,6 @@ struct console {
 /* Takes stdin and stdout. `quit` is called when the user asks to leave. */
 int console_init(struct console *con, struct loop *loop, void (*quit)(void *ctx), void *ctx, struct err *err);
 
-/* Forgets the model: called when its device goes away. */
-void console_detach(struct console *con);
-
 /* SIGTSTP: gives the terminal back and stops the process; after SIGCONT: takes it again. */
 void console_suspend(struct console *con);
 void console_resume(struct console *con);

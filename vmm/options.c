@@ -45,9 +45,6 @@ int option_error(struct err *err, const struct option_origin *origin, const char
 
 int option_check_host(const struct option *opt, const struct option_origin *origin, struct err *err)
 {
-	static const char *const names[PLATFORM_COUNT] = {
-		[PLATFORM_PC] = "x86-64", [PLATFORM_ARM] = "aarch64"
-	};
 	unsigned int other = 0;
 
 	if (option_is_for_host(opt))

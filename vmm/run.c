@@ -107,7 +107,6 @@ static int boot_once(struct session *s, struct err *err)
 	if (!s->cfg->dry_run)
 		ret = loop_run(&s->loop, err);
 	vm_stop(&s->vm);
-	console_detach(&s->console);
 	return ret;
 }
 

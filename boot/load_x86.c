@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <string.h>
+
+#include "boot/acpi.h"
+#include "boot/identify.h"
+#include "boot/layout_x86.h"
+#include "boot/load.h"
+#include "boot/load_x86.h"
+#include "kvm/log.h"
+
+static int load_kernel(struct boot *boot, const struct image *img, const struct machine *m,
+		       const struct guest_mem *mem, uint64_t *initrd_ceiling, struct err *err)
+{
+	uint8_t head[X86_PROBE_SIZE] = { 0 };
+	int ret;
+
+	ret = image_read(img, 0, head, img->size < sizeof(head) ? img->size : sizeof(head), err);
+	if (ret)
+		return ret;
+	if (bzimage_probe(head))
+		return bzimage_load(boot, img, m, mem, initrd_ceiling, err);
+	if (elf_probe(head))
+		return elf_load(boot, img, m, mem, initrd_ceiling, err);
+	return identify_refuse(img, X86_KERNELS, err);
+}
+
+int boot_load(struct boot *boot, const struct boot_request *req, struct machine *m,
+	      const struct guest_mem *mem, struct err *err)
+{
+	uint64_t initrd_ceiling;
+	struct image img;
+	int ret;
+
+	*boot = (struct boot){ 0 };
+	ret = image_open(&img, "kernel", req->kernel, machine_ram_size(m), err);
+	if (ret)
+		return ret;
+	ret = load_kernel(boot, &img, m, mem, &initrd_ceiling, err);
+	image_close(&img);
+	if (ret)
+		return ret;
+	log_info("kernel %s: %s entry at 0x%llx", req->kernel, boot->mode == BOOT_X86_PVH ? "PVH" : "64-bit",
+		 (unsigned long long)boot->entry);
+	return initrd_load(req->initrd, boot->kernel_end, initrd_ceiling, m, mem, err);
+}
+
+static int build_acpi(const struct machine *m, const struct guest_mem *mem, struct err *err)
+{
+	void *host = layout_claim(mem, LAYOUT_ACPI, LAYOUT_ACPI_SIZE, err);
+	long used;
+
+	if (!host)
+		return -EIO;
+	used = acpi_build(m, LAYOUT_ACPI, host, LAYOUT_ACPI_SIZE, err);
+	return used < 0 ? (int)used : 0;
+}
+
+static int place_cmdline(const struct boot *boot, const struct machine *m, const struct guest_mem *mem,
+			 struct err *err)
+{
+	int ret = cmdline_check(boot, m, err);
+	char *host;
+
+	if (ret)
+		return ret;
+	host = layout_claim(mem, LAYOUT_CMDLINE, LAYOUT_CMDLINE_SIZE, err);
+	if (!host)
+		return -EIO;
+	if (m->cmdline)
+		memcpy(host, m->cmdline, strlen(m->cmdline));
+	return 0;
+}
+
+int boot_finish(const struct boot *boot, const struct machine *m, const struct guest_mem *mem,
+		const void *dtb, size_t dtb_size, struct boot_entry *entry, struct err *err)
+{
+	int ret;
+
+	ret = place_cmdline(boot, m, mem, err);
+	if (!ret)
+		ret = build_acpi(m, mem, err);
+	if (!ret)
+		ret = tables_build(mem, boot->mode, err);
+	if (!ret && boot->mode == BOOT_X86_PVH)
+		ret = pvh_build(m, mem, err);
+	else if (!ret)
+		ret = boot_params_build(boot, m, mem, dtb, dtb_size, err);
+	if (ret)
+		return ret;
+
+	*entry = (struct boot_entry){
+		.mode = boot->mode,
+		.pc = boot->entry,
+		.arg = boot->mode == BOOT_X86_PVH ? LAYOUT_PVH : LAYOUT_BOOT_PARAMS,
+		.page_table = boot->mode == BOOT_X86_PVH ? 0 : LAYOUT_PAGE_TABLES,
+		.gdt = LAYOUT_GDT,
+		.gdt_size = LAYOUT_GDT_SIZE,
+	};
+	return 0;
+}

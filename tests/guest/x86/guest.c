@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "guest.h"
+
+#define COM1	      0x3f8
+#define COM1_LSR      (COM1 + 5)
+#define LSR_THRE      0x20
+#define SLEEP_CONTROL 0x600 /* docs/machine.md */
+#define SLEEP_S5      (5 << 2 | 0x20)
+
+/* Real mode vectors of the trampoline's page number, as a startup IPI has it. */
+#define STARTUP_VECTOR (TRAMPOLINE >> 12)
+
+struct gate {
+	uint16_t offset_low, selector, type, offset_middle;
+	uint32_t offset_high, reserved;
+};
+
+extern const uint8_t vectors[256][16];
+extern const uint8_t trampoline[], trampoline_end[];
+
+uint8_t stacks[MAX_CPUS][STACK_SIZE] __attribute__((aligned(STACK_SIZE)));
+uint64_t other_stack;
+uint32_t entry_kind, entry_cs, entry_cr0;
+uint64_t entry_info, entry_flags;
+const char *cmdline;
+bool x2apic;
+
+void (*volatile handler[256])(struct frame *);
+volatile unsigned int taken[MAX_CPUS][256];
+volatile unsigned int trace_length;
+volatile uint8_t trace[64];
+
+static struct gate idt[256] __attribute__((aligned(16)));
+static void (*volatile job[MAX_CPUS])(void);
+
+void guest_start(void);
+void guest_start_other(void);
+void trap(struct frame *f);
+
+void put_char(char c)
+{
+	while (!(inb(COM1_LSR) & LSR_THRE))
+		pause();
+	outb(COM1, (uint8_t)c);
+}
+
+void power_off(void)
+{
+	outb(SLEEP_CONTROL, SLEEP_S5);
+	for (;;) {
+		cli();
+		hlt();
+	}
+}
+
+/* --- interrupts and exceptions --- */
+
+static bool is_msr_access(uint64_t rip)
+{
+	const uint8_t *code = (const uint8_t *)rip;
+
+	return code[0] == 0x0f && (code[1] == 0x30 || code[1] == 0x32);
+}
+
+static void __attribute__((noreturn)) unexpected(const struct frame *f)
+{
+	print("\n");
+	print("FAIL exception: vector %u, error 0x%lx, rip 0x%lx, cpu %u\n", (unsigned int)f->vector, f->error,
+	      f->rip, this_cpu());
+	power_off();
+}
+
+void trap(struct frame *f)
+{
+	unsigned int vector = (unsigned int)f->vector;
+
+	if (vector == 13 && is_msr_access(f->rip)) {
+		f->rip += 2;
+		f->rsi = 13;
+		return;
+	}
+	if (vector < 32 && vector != NMI && !handler[vector])
+		unexpected(f);
+
+	taken[this_cpu()][vector]++;
+	if (trace_length < sizeof(trace))
+		trace[trace_length++] = (uint8_t)vector;
+	if (handler[vector])
+		handler[vector](f);
+	else if (vector != NMI && vector != SPURIOUS)
+		eoi();
+}
+
+static void load_idt(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr = { sizeof(idt) - 1, (uint64_t)idt };
+
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+static void fill_idt(void)
+{
+	for (unsigned int i = 0; i < 256; i++) {
+		uint64_t to = (uint64_t)vectors[i];
+
+		idt[i].offset_low = (uint16_t)to;
+		idt[i].offset_middle = (uint16_t)(to >> 16);
+		idt[i].selector = SEL_CODE;
+		idt[i].type = 0x8e00; /* present, 64-bit interrupt gate */
+	}
+}
+
+/* --- local APIC --- */
+
+uint32_t apic_read(uint32_t reg)
+{
+	return x2apic ? (uint32_t)rdmsr(MSR_X2APIC + reg / 16) : mmio_read(APIC_PAGE + reg);
+}
+
+void apic_write(uint32_t reg, uint32_t value)
+{
+	if (x2apic)
+		wrmsr(MSR_X2APIC + reg / 16, value);
+	else
+		mmio_write(APIC_PAGE + reg, value);
+}
+
+bool apic_bit(uint32_t set, uint8_t vector)
+{
+	return apic_read(set + vector / 32 * 16) >> vector % 32 & 1;
+}
+
+uint32_t apic_id(void)
+{
+	uint32_t id = apic_read(APIC_ID);
+
+	return x2apic ? id : id >> 24;
+}
+
+void ipi(uint32_t dest, uint32_t command)
+{
+	if (x2apic) {
+		wrmsr(MSR_X2APIC + APIC_ICR / 16, (uint64_t)dest << 32 | command);
+		return;
+	}
+	apic_write(APIC_ICR_HIGH, dest << 24);
+	apic_write(APIC_ICR, command);
+}
+
+static void choose_front_end(void)
+{
+	if (x2apic)
+		wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
+}
+
+/* --- the first CPU --- */
+
+/* Offsets in the start info (Xen, "x86/HVM direct boot ABI") and in boot_params. */
+static const char *find_cmdline(void)
+{
+	if (entry_kind == ENTRY_PVH)
+		return *(const char **)(entry_info + 24);
+	return (const char *)(uint64_t) * (uint32_t *)(entry_info + 0x228);
+}
+
+void guest_start(void)
+{
+	entry_flags = flags();
+	fill_idt();
+	load_idt();
+	cmdline = find_cmdline();
+	x2apic = option("x2apic");
+	choose_front_end();
+	guest_main();
+	finish();
+}
+
+/* --- further CPUs --- */
+
+void guest_start_other(void)
+{
+	unsigned int cpu = this_cpu();
+
+	load_idt();
+	choose_front_end();
+	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
+	job[cpu] = NULL; /* started */
+	sti();
+	for (;;) {
+		while (!job[cpu])
+			pause();
+		job[cpu]();
+		job[cpu] = NULL;
+	}
+}
+
+bool done_on(unsigned int cpu)
+{
+	return !job[cpu];
+}
+
+void run_on(unsigned int cpu, void (*run)(void))
+{
+	job[cpu] = run;
+}
+
+bool call_on(unsigned int cpu, void (*run)(void))
+{
+	run_on(cpu, run);
+	return wait_until(done_on(cpu));
+}
+
+bool start_cpu(unsigned int cpu)
+{
+	memcpy((void *)TRAMPOLINE, trampoline, (size_t)(trampoline_end - trampoline));
+	*(unsigned int *)stacks[cpu] = cpu;
+	other_stack = (uint64_t)stacks[cpu] + STACK_SIZE;
+	job[cpu] = guest_start_other; /* anything but NULL: not there yet */
+
+	/* Section "MP Initialization Protocol Algorithm for MP Systems", but for its delays. */
+	ipi(cpu, ICR_INIT | ICR_LEVEL | ICR_ASSERT);
+	ipi(cpu, ICR_INIT | ICR_LEVEL);
+	ipi(cpu, ICR_STARTUP | STARTUP_VECTOR);
+	ipi(cpu, ICR_STARTUP | STARTUP_VECTOR);
+	return wait_until(done_on(cpu));
+}
