@@ -36,11 +36,6 @@ bool bzimage_probe(const uint8_t head[X86_PROBE_SIZE])
 	return boot_flag == BOOT_FLAG && magic == HEADER_MAGIC;
 }
 
-static int refuse(const struct image *img, const char *what, struct err *err)
-{
-	return err_user(err, "kernel %s is a bzImage %s; accepted is " X86_KERNELS, img->path, what);
-}
-
 /*
  * Keeps the file's setup header in `boot` and copies what of it is known here to `hdr`. A longer one
  * is passed on to the kernel as it is.

@@ -141,7 +141,7 @@ static int gzip_magic(struct inflate *z, bool *found)
 	uint32_t magic;
 	int ret = inflate_bits(z, 16, &magic);
 
-	*found = !ret && magic == 0x8b1f;
+	*found = !ret && magic == GZIP_MAGIC;
 	return ret == -ENODATA ? 0 : ret;
 }
 

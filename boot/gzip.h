@@ -10,6 +10,9 @@
 
 #include "boot/inflate.h"
 
+/* The first two bytes of a gzip file, little-endian. */
+#define GZIP_MAGIC 0x8b1f
+
 struct gunzip_result {
 	size_t size;        /* bytes written to the output, on failure too */
 	const char *reason; /* on failure: what is wrong, some words, static */

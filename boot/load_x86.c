@@ -47,11 +47,11 @@ int boot_load(struct boot *boot, const struct boot_request *req, struct machine 
 
 static int build_acpi(const struct machine *m, const struct guest_mem *mem, struct err *err)
 {
-	void *host = layout_claim(mem, LAYOUT_ACPI, LAYOUT_ACPI_SIZE, err);
+	void *host = guest_mem_load(mem, LAYOUT_ACPI, LAYOUT_ACPI_SIZE);
 	long used;
 
 	if (!host)
-		return -EIO;
+		return err_host_text(err, "no guest memory for the ACPI tables");
 	used = acpi_build(m, LAYOUT_ACPI, host, LAYOUT_ACPI_SIZE, err);
 	return used < 0 ? (int)used : 0;
 }
@@ -59,16 +59,16 @@ static int build_acpi(const struct machine *m, const struct guest_mem *mem, stru
 static int place_cmdline(const struct boot *boot, const struct machine *m, const struct guest_mem *mem,
 			 struct err *err)
 {
+	const char *cmdline = m->cmdline ? m->cmdline : "";
 	int ret = cmdline_check(boot, m, err);
 	char *host;
 
 	if (ret)
 		return ret;
-	host = layout_claim(mem, LAYOUT_CMDLINE, LAYOUT_CMDLINE_SIZE, err);
+	host = layout_claim(mem, LAYOUT_CMDLINE, strlen(cmdline) + 1, err);
 	if (!host)
 		return -EIO;
-	if (m->cmdline)
-		memcpy(host, m->cmdline, strlen(m->cmdline));
+	strcpy(host, cmdline);
 	return 0;
 }
 

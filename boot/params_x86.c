@@ -6,7 +6,7 @@
  */
 #include <asm/bootparam.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "boot/layout_x86.h"
@@ -60,7 +60,8 @@ static void fill_header(struct boot_params *bp, const struct boot *boot, const s
 {
 	struct setup_header *hdr = &bp->hdr;
 
-	memcpy(hdr, boot->setup_header, boot->header_size);
+	/* It may be longer than struct setup_header; what follows that in boot_params has room for it. */
+	memcpy((uint8_t *)bp + offsetof(struct boot_params, hdr), boot->setup_header, boot->header_size);
 	if (!boot->header_size) {
 		hdr->boot_flag = BOOT_FLAG;
 		hdr->header = HEADER_MAGIC;

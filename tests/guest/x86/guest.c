@@ -7,7 +7,7 @@
 #define SLEEP_CONTROL 0x600 /* docs/machine.md */
 #define SLEEP_S5      (5 << 2 | 0x20)
 
-/* Real mode vectors of the trampoline's page number, as a startup IPI has it. */
+/* A startup IPI has the page number of the trampoline. */
 #define STARTUP_VECTOR (TRAMPOLINE >> 12)
 
 struct gate {
