@@ -56,7 +56,8 @@ struct __attribute__((packed)) gas {
 /* "Fixed ACPI Description Table (FADT)". What hardware-reduced ACPI does not have is zero. */
 struct __attribute__((packed)) fadt {
 	struct header header;
-	uint8_t legacy_1[109 - 36]; /* FIRMWARE_CTRL to CENTURY */
+	uint8_t legacy_1[108 - 36]; /* FIRMWARE_CTRL to MON_ALRM */
+	uint8_t century;            /* index in CMOS RAM */
 	uint16_t boot_arch;         /* IAPC_BOOT_ARCH */
 	uint8_t reserved_1;
 	uint32_t flags;
@@ -251,6 +252,7 @@ static void write_fadt(struct aml *a, const struct machine_device *power, uint64
 	size_t start = a->len;
 	struct fadt fadt = {
 		.header = table_header("FACP", 6),
+		.century = PC_CMOS_CENTURY,
 		.boot_arch = FADT_BOOT_ARCH_NO_VGA,
 		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON | FADT_RESET_REG |
 			 FADT_HW_REDUCED,

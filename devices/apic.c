@@ -7,50 +7,50 @@
 #include "devices/ioapic.h"
 #include "devices/machine.h"
 
-/* Lowest priority (Intel SDM volume 3, section "Lowest Priority Delivery Mode"); ties take turns. */
-static bool deliver_lowest(struct apic *apic, const struct apic_message *msg)
+/* True if `msg` is for LAPIC `i`. `sender` is an APIC id, or -1 from outside the LAPICs. */
+static bool addressed(const struct apic *apic, unsigned int i, int sender, const struct apic_message *msg)
 {
-	unsigned int start = atomic_fetch_add_explicit(&apic->turn, 1, memory_order_relaxed);
+	switch (msg->shorthand) {
+	case APIC_SELF:
+		return (int)i == sender;
+	case APIC_ALL:
+		return true;
+	case APIC_OTHERS:
+		return (int)i != sender;
+	default:
+		return lapic_matches(&apic->lapic[i], msg);
+	}
+}
+
+/* Lowest priority (Intel SDM volume 3, section "Lowest Priority Delivery Mode"); ties take turns. */
+static bool deliver_lowest(struct apic *apic, int sender, const struct apic_message *msg)
+{
+	unsigned int nr = apic->nr_lapics;
+	unsigned int start = atomic_fetch_add_explicit(&apic->turn, 1, memory_order_relaxed) % nr;
 	struct lapic *best = NULL;
 
-	for (unsigned int i = 0; i < apic->nr_lapics; i++) {
-		struct lapic *lapic = &apic->lapic[(start + i) % apic->nr_lapics];
+	for (unsigned int n = 0; n < nr; n++) {
+		unsigned int i = (start + n) % nr;
+		struct lapic *lapic = &apic->lapic[i];
 
-		if (lapic_matches(lapic, msg) && lapic_enabled(lapic) &&
+		if (addressed(apic, i, sender, msg) && lapic_enabled(lapic) &&
 		    (!best || lapic_priority(lapic) < lapic_priority(best)))
 			best = lapic;
 	}
 	return best && lapic_accept(best, APIC_FIXED, msg->vector, msg->level);
 }
 
-/* The way of every interrupt message. `sender` is an APIC id, or -1 from outside the LAPICs. */
+/* The way of every interrupt message; true if a LAPIC took it. */
 static bool route(struct apic *apic, int sender, const struct apic_message *msg)
 {
 	bool accepted = false;
 
-	if (msg->delivery == APIC_LOWEST && msg->shorthand == APIC_DEST_FIELD)
-		return deliver_lowest(apic, msg);
+	if (msg->delivery == APIC_LOWEST)
+		return deliver_lowest(apic, sender, msg);
 
-	for (int i = 0; i < (int)apic->nr_lapics; i++) {
-		struct lapic *lapic = &apic->lapic[i];
-		bool match;
-
-		switch (msg->shorthand) {
-		case APIC_SELF:
-			match = i == sender;
-			break;
-		case APIC_ALL:
-			match = true;
-			break;
-		case APIC_OTHERS:
-			match = i != sender;
-			break;
-		default:
-			match = lapic_matches(lapic, msg);
-		}
-		if (match)
-			accepted |= lapic_accept(lapic, msg->delivery, msg->vector, msg->level);
-	}
+	for (unsigned int i = 0; i < apic->nr_lapics; i++)
+		if (addressed(apic, i, sender, msg))
+			accepted |= lapic_accept(&apic->lapic[i], msg->delivery, msg->vector, msg->level);
 	return accepted;
 }
 
@@ -66,7 +66,8 @@ static void broadcast_eoi(void *bus, uint8_t vector)
 
 static bool deliver_from_outside(void *ctx, const struct apic_message *msg)
 {
-	return route(ctx, -1, msg);
+	/* Only processors send startup IPIs; in an RTE and in MSI data the code is reserved. */
+	return msg->delivery != APIC_STARTUP && route(ctx, -1, msg);
 }
 
 static void set_line(struct irqchip *chip, uint32_t line, bool level)
@@ -89,7 +90,10 @@ static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
 		return; /* no LAPIC listens there */
 	if (msg.level && !(data >> 14 & 1))
 		return; /* level de-assert carries nothing */
-	route((struct apic *)chip, -1, &msg);
+	/* The redirection hint: one of the destinations, the one of lowest priority. */
+	if (msg.delivery == APIC_FIXED && (addr >> 3 & 1))
+		msg.delivery = APIC_LOWEST;
+	deliver_from_outside((struct apic *)chip, &msg);
 }
 
 static const struct irqchip_ops apic_ops = {

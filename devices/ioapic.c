@@ -16,13 +16,12 @@
 
 /* Redirection table entry (section "I/O Redirection Table Registers"). */
 #define RTE_VECTOR     0xffULL
-#define RTE_DELIVERY   (7ULL << 8)
+#define RTE_DELIVERY   (7ULL << 8) /* enum apic_delivery */
 #define RTE_LOGICAL    (1ULL << 11)
 #define RTE_REMOTE_IRR (1ULL << 14)
 #define RTE_LEVEL      (1ULL << 15)
 #define RTE_MASKED     (1ULL << 16)
-#define RTE_READ_ONLY  (RTE_REMOTE_IRR | 1ULL << 12 /* delivery status: always idle */)
-#define RTE_WRITABLE   (0xff0000000001afffULL & ~RTE_READ_ONLY)
+#define RTE_WRITABLE   0xff0000000001afffULL /* but remote IRR and delivery status, always idle */
 
 struct ioapic {
 	struct device dev;
@@ -35,13 +34,24 @@ struct ioapic {
 	uint64_t rte[IOAPIC_PINS];
 };
 
+static enum apic_delivery delivery(uint64_t rte)
+{
+	return (enum apic_delivery)((rte & RTE_DELIVERY) >> 8);
+}
+
+/* Modes without a vector, which no EOI would ever match, are edge-triggered whatever the RTE says. */
+static bool is_level(uint64_t rte)
+{
+	return (rte & RTE_LEVEL) && (delivery(rte) == APIC_FIXED || delivery(rte) == APIC_LOWEST);
+}
+
 static bool send(struct ioapic *io, uint64_t rte)
 {
 	struct apic_message msg = {
 		.dest = (uint32_t)(rte >> 56),
 		.logical = rte & RTE_LOGICAL,
-		.level = rte & RTE_LEVEL,
-		.delivery = (rte & RTE_DELIVERY) >> 8,
+		.level = is_level(rte),
+		.delivery = (uint8_t)delivery(rte),
 		.vector = rte & RTE_VECTOR,
 	};
 
@@ -53,7 +63,7 @@ static void service_level(struct ioapic *io, unsigned int pin)
 {
 	uint64_t *rte = &io->rte[pin];
 
-	if ((*rte & (RTE_LEVEL | RTE_MASKED | RTE_REMOTE_IRR)) != RTE_LEVEL || !(io->lines >> pin & 1))
+	if (!is_level(*rte) || (*rte & (RTE_MASKED | RTE_REMOTE_IRR)) || !(io->lines >> pin & 1))
 		return;
 	/* Only what a LAPIC accepted can be ended there; what none took waits for the next look. */
 	*rte |= RTE_REMOTE_IRR;
@@ -80,9 +90,8 @@ void ioapic_set_line(struct device *dev, uint32_t pin, bool level)
 	pthread_mutex_lock(&dev->lock);
 	if (level != (io->lines >> pin & 1)) {
 		io->lines ^= 1u << pin;
-		if (level && (io->rte[pin] & RTE_LEVEL))
-			service_level(io, pin);
-		else if (level && !(io->rte[pin] & RTE_MASKED))
+		service_level(io, pin);
+		if (level && !is_level(io->rte[pin]) && !(io->rte[pin] & RTE_MASKED))
 			send(io, io->rte[pin]); /* an edge on a masked pin is lost */
 	}
 	pthread_mutex_unlock(&dev->lock);
@@ -100,7 +109,7 @@ void ioapic_connect(struct device *dev, uint32_t id,
 {
 	struct ioapic *io = (struct ioapic *)dev;
 
-	io->id = id & 0xff;
+	io->id = id & 0xff; /* the data sheet has 4 bits; an xAPIC's id has 8 */
 	io->deliver = deliver;
 	io->ctx = ctx;
 }
@@ -135,7 +144,7 @@ static void write_indirect(struct ioapic *io, uint32_t value)
 	mask = (0xffffffffULL << shift) & RTE_WRITABLE;
 	*rte = (*rte & ~mask) | ((uint64_t)value << shift & mask);
 	/* An edge-triggered entry has no remote IRR: kernels switch a stuck pin to edge and back. */
-	if (!(*rte & RTE_LEVEL))
+	if (!is_level(*rte))
 		*rte &= ~RTE_REMOTE_IRR;
 	service_level(io, half / 2);
 }

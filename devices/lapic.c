@@ -9,8 +9,10 @@
 #include "devices/lapic_internal.h"
 #include "kvm/log.h"
 
-/* Beyond the public LAPIC_EVENT_*: a sender left bits in `errors` for the owner to report. */
-#define EVENT_ERROR (1u << 31)
+/* Beyond the public LAPIC_EVENT_*: the vector of a SIPI, and an error for the owner to report. */
+#define EVENT_SIPI_SHIFT  8
+#define EVENT_SIPI_VECTOR (0xffu << EVENT_SIPI_SHIFT)
+#define EVENT_ERROR       (1u << 31)
 
 #define ICR_LOGICAL (1u << 11)
 #define ICR_ASSERT  (1u << 14)
@@ -72,15 +74,15 @@ void lapic_set_base(struct lapic *lapic, uint64_t base)
 	if (base == old)
 		return;
 
-	/* Section "Local APIC State After It Has Been Software Disabled" does not apply here: a
-	 * global disable loses all state, and re-enabling finds the power-up values. */
+	/* Section "Enabling or Disabling the Local APIC": a global disable loses all state. */
 	if ((old & APIC_BASE_ENABLE) && !(base & APIC_BASE_ENABLE)) {
 		lapic_set(lapic, LAPIC_ID, lapic->initial_id << 24);
 		lapic_init_reset(lapic);
 		return;
 	}
 
-	/* Section "Logical Destination Mode in x2APIC Mode": id and LDR are derived, ICR is kept. */
+	/* Sections "x2APIC State Transitions" and "Deriving Logical x2APIC ID from the Local x2APIC
+	 * ID": the rest of the state is kept. */
 	if (!(old & APIC_BASE_X2APIC) && (base & APIC_BASE_X2APIC)) {
 		lapic_set(lapic, LAPIC_ID, lapic->initial_id);
 		lapic_set(lapic, LAPIC_LDR, (lapic->initial_id >> 4) << 16 | 1u << (lapic->initial_id & 15));
@@ -95,10 +97,15 @@ bool lapic_at(const struct lapic *lapic, uint64_t addr)
 	       addr - (base & APIC_BASE_ADDR) < LAPIC_PAGE_SIZE;
 }
 
+/* Not disabled by IA32_APIC_BASE: there is a local APIC at all. */
+static bool present(const struct lapic *lapic)
+{
+	return atomic_load_explicit(&lapic->base, memory_order_relaxed) & APIC_BASE_ENABLE;
+}
+
 bool lapic_enabled(const struct lapic *lapic)
 {
-	return (atomic_load_explicit(&lapic->base, memory_order_relaxed) & APIC_BASE_ENABLE) &&
-	       (lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE);
+	return present(lapic) && (lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE);
 }
 
 uint8_t lapic_priority(const struct lapic *lapic)
@@ -110,7 +117,9 @@ int lapic_pending(const struct lapic *lapic)
 {
 	int vector;
 
-	if (!lapic_enabled(lapic))
+	/* Section "Local APIC State After It Has Been Software Disabled": the SVR keeps new
+	 * interrupts out; those that were accepted before still go to the processor. */
+	if (!present(lapic))
 		return -1;
 	vector = highest_vector(lapic, LAPIC_IRR);
 	if (vector < 0 || ((uint32_t)vector & 0xf0) <= (lapic_get(lapic, LAPIC_PPR) & 0xf0))
@@ -162,9 +171,20 @@ static void raise_error_interrupt(struct lapic *lapic)
 {
 	uint32_t lvt = lapic_get(lapic, LAPIC_LVT_ERROR);
 
-	/* A bad vector in the error LVT itself must not raise an error about the error. */
-	if (!(lvt & LAPIC_LVT_MASKED) && (lvt & 0xff) >= 16)
+	if (lvt & LAPIC_LVT_MASKED)
+		return;
+	/* A bad vector in the error LVT itself is noted, but raises no error about the error. */
+	if ((lvt & 0xff) < 16)
+		atomic_fetch_or(&lapic->errors, LAPIC_ESR_RECV_ILLEGAL);
+	else
 		lapic_accept(lapic, APIC_FIXED, (uint8_t)lvt, false);
+}
+
+/* The first error since the guest last wrote ESR interrupts; that write arms it anew. */
+void lapic_error(struct lapic *lapic, uint32_t bits)
+{
+	if (!atomic_fetch_or(&lapic->errors, bits))
+		raise_error_interrupt(lapic);
 }
 
 uint32_t lapic_take_events(struct lapic *lapic, uint8_t *sipi_vector)
@@ -174,16 +194,19 @@ uint32_t lapic_take_events(struct lapic *lapic, uint8_t *sipi_vector)
 	if (!atomic_load_explicit(&lapic->events, memory_order_relaxed))
 		return 0;
 	events = atomic_exchange(&lapic->events, 0);
-	*sipi_vector = atomic_load(&lapic->sipi_vector);
 	if (events & EVENT_ERROR)
 		raise_error_interrupt(lapic);
-	return events & ~EVENT_ERROR;
+	*sipi_vector = (uint8_t)(events >> EVENT_SIPI_SHIFT);
+	return events & (LAPIC_EVENT_NMI | LAPIC_EVENT_INIT | LAPIC_EVENT_SIPI);
 }
 
-void lapic_error(struct lapic *lapic, uint32_t bits)
+/* As lapic_error(), from any thread: the error LVT is for the owner's thread to look at. */
+static void report_illegal_vector(struct lapic *lapic)
 {
-	atomic_fetch_or(&lapic->errors, bits);
-	raise_error_interrupt(lapic);
+	if (atomic_fetch_or(&lapic->errors, LAPIC_ESR_RECV_ILLEGAL))
+		return;
+	atomic_fetch_or(&lapic->events, EVENT_ERROR);
+	lapic->host.kick(lapic->host.cpu);
 }
 
 static bool accept_fixed(struct lapic *lapic, uint8_t vector, bool level)
@@ -194,10 +217,7 @@ static bool accept_fixed(struct lapic *lapic, uint8_t vector, bool level)
 	if (!lapic_enabled(lapic))
 		return false;
 	if (vector < 16) {
-		/* Not lapic_error(): the error LVT is for the owner's thread to look at. */
-		atomic_fetch_or(&lapic->errors, LAPIC_ESR_RECV_ILLEGAL);
-		atomic_fetch_or(&lapic->events, EVENT_ERROR);
-		lapic->host.kick(lapic->host.cpu);
+		report_illegal_vector(lapic);
 		return false;
 	}
 
@@ -213,8 +233,31 @@ static bool accept_fixed(struct lapic *lapic, uint8_t vector, bool level)
 	return true;
 }
 
+/* A reset withdraws a SIPI that came before it. */
+static void post_init(struct lapic *lapic)
+{
+	uint32_t old = atomic_load(&lapic->events);
+
+	while (!atomic_compare_exchange_weak(
+		&lapic->events, &old, (old & ~(LAPIC_EVENT_SIPI | EVENT_SIPI_VECTOR)) | LAPIC_EVENT_INIT))
+		;
+}
+
+/* Of several SIPIs the first one starts the processor. */
+static void post_sipi(struct lapic *lapic, uint8_t vector)
+{
+	uint32_t sipi = LAPIC_EVENT_SIPI | (uint32_t)vector << EVENT_SIPI_SHIFT;
+	uint32_t old = atomic_load(&lapic->events);
+
+	while (!(old & LAPIC_EVENT_SIPI) && !atomic_compare_exchange_weak(&lapic->events, &old, old | sipi))
+		;
+}
+
 bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vector, bool level)
 {
+	if (!present(lapic))
+		return false;
+
 	switch (delivery) {
 	case APIC_FIXED:
 	case APIC_LOWEST:
@@ -223,11 +266,10 @@ bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vect
 		atomic_fetch_or(&lapic->events, LAPIC_EVENT_NMI);
 		break;
 	case APIC_INIT:
-		atomic_fetch_or(&lapic->events, LAPIC_EVENT_INIT);
+		post_init(lapic);
 		break;
 	case APIC_STARTUP:
-		atomic_store(&lapic->sipi_vector, vector);
-		atomic_fetch_or(&lapic->events, LAPIC_EVENT_SIPI);
+		post_sipi(lapic, vector);
 		break;
 	case APIC_SMI:    /* there is no system management mode here */
 	case APIC_EXTINT: /* there is no 8259A to fetch a vector from */
@@ -281,10 +323,9 @@ void lapic_send_ipi(struct lapic *lapic, uint32_t low, uint32_t high)
 	/* INIT level de-assert only synchronised arbitration ids, which no longer exist. */
 	if (msg.delivery == APIC_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
 		return;
-	if ((msg.delivery == APIC_FIXED || msg.delivery == APIC_LOWEST) && msg.vector < 16) {
+	/* Section "Error Handling": noted here and, for the message is sent, by who receives it. */
+	if ((msg.delivery == APIC_FIXED || msg.delivery == APIC_LOWEST) && msg.vector < 16)
 		lapic_error(lapic, LAPIC_ESR_SEND_ILLEGAL);
-		return;
-	}
 	if (msg.delivery == APIC_SMI)
 		log_debug_once("an SMI was asked for; there is no system management mode, ignored");
 	lapic->host.send(lapic->host.bus, lapic->initial_id, &msg);
@@ -294,6 +335,5 @@ void lapic_self_ipi(struct lapic *lapic, uint8_t vector)
 {
 	if (vector < 16)
 		lapic_error(lapic, LAPIC_ESR_SEND_ILLEGAL);
-	else
-		lapic_accept(lapic, APIC_FIXED, vector, false);
+	lapic_accept(lapic, APIC_FIXED, vector, false);
 }

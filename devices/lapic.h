@@ -134,7 +134,8 @@ enum lapic_timer_mode {
 
 struct lapic_timer {
 	uint64_t deadline;     /* monotonic ns of the next expiry; CLOCK_NEVER: stopped */
-	uint64_t period;       /* ns, of the whole initial count; one-shot and periodic */
+	uint64_t start;        /* one-shot and periodic: monotonic ns from where ticks are counted */
+	uint64_t due;          /* ticks from `start` to the next expiry */
 	uint64_t tsc_deadline; /* IA32_TSC_DEADLINE while armed, else 0 */
 };
 
@@ -142,7 +143,7 @@ struct lapic {
 	struct lapic_host host;
 	struct clock *clock;
 	uint32_t initial_id; /* CPUID's x2APIC id */
-	uint32_t timer_hz;   /* count rate at divisor 1, at most 1 GHz */
+	uint32_t timer_hz;   /* count rate at divisor 1, 1 Hz to 1 GHz */
 	uint32_t tsc_khz;    /* rate of read_tsc(); 0: unknown, no TSC-deadline mode */
 
 	_Atomic uint64_t base;    /* IA32_APIC_BASE; written by the owner */
@@ -180,7 +181,10 @@ void lapic_mmio_write(struct lapic *lapic, uint32_t offset, unsigned int size, u
 bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value);
 
-/* The highest vector that may be delivered now (above the PPR), or -1. */
+/*
+ * The highest vector that may be delivered now (above the PPR), or -1. What was accepted before the
+ * guest cleared the SVR's enable bit still counts.
+ */
 int lapic_pending(const struct lapic *lapic);
 
 /* Moves `vector`, which lapic_pending() gave, from IRR to ISR: it is being delivered. */
@@ -207,7 +211,11 @@ bool lapic_enabled(const struct lapic *lapic);
 /* The processor priority, for lowest-priority arbitration. */
 uint8_t lapic_priority(const struct lapic *lapic);
 
-/* Delivers. Returns false if the LAPIC ignored it (disabled, illegal vector). Kicks the vCPU. */
+/*
+ * Delivers, and kicks the vCPU. Returns false if the LAPIC ignored it: everything while
+ * IA32_APIC_BASE disables it, fixed interrupts while the SVR does, illegal vectors (noted in ESR),
+ * SMI and ExtINT. An INIT withdraws a SIPI not yet taken; of several SIPIs the first one counts.
+ */
 bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vector, bool level);
 
 #endif

@@ -22,45 +22,47 @@
  */
 #define VERSION_VALUE (0x14u | 6u << 16 | LAPIC_VERSION_NO_BROADCAST)
 
-#define ICR_X2_RESERVED 0xfff32000u /* bits 31:20, 17:16, 13; the destination is the high half */
-
 struct lapic_register {
 	uint16_t offset;
 	uint8_t count; /* consecutive registers of this kind */
 	uint8_t access;
 	uint32_t reset;
-	uint32_t writable; /* bits a write sets; the others are reserved */
+	uint32_t writable; /* bits a write sets */
+	uint32_t ignored;  /* bits a write may carry to no effect: status. The others are reserved */
 };
+
+#define STATUS      (1u << 12)          /* delivery status */
+#define LINT_STATUS (STATUS | 1u << 14) /* and remote IRR */
 
 /* In offset order. */
 static const struct lapic_register registers[] = {
-	{ LAPIC_ID, 1, XR | XW | MR, 0, 0xff000000 }, /* kept by reset */
-	{ LAPIC_VERSION, 1, XR | MR, VERSION_VALUE, 0 },
-	{ LAPIC_TPR, 1, ALL, 0, 0xff },
-	{ LAPIC_APR, 1, XR, 0, 0 },
-	{ LAPIC_PPR, 1, XR | MR, 0, 0 },
-	{ LAPIC_EOI, 1, XW | MW, 0, 0 },
-	{ LAPIC_RRD, 1, XR, 0, 0 },
-	{ LAPIC_LDR, 1, XR | XW | MR, 0, 0xff000000 }, /* derived from the id in x2APIC mode */
-	{ LAPIC_DFR, 1, XR | XW, 0xffffffff, 0xf0000000 },
-	{ LAPIC_SVR, 1, ALL, 0xff, 0x13ff },
-	{ LAPIC_ISR, 8, XR | MR, 0, 0 },
-	{ LAPIC_TMR, 8, XR | MR, 0, 0 },
-	{ LAPIC_IRR, 8, XR | MR, 0, 0 },
-	{ LAPIC_ESR, 1, ALL, 0, 0 },
-	{ LAPIC_LVT_CMCI, 1, ALL, LAPIC_LVT_MASKED, 0x107ff },
-	{ LAPIC_ICR_LOW, 1, ALL, 0, 0xccfff },
-	{ LAPIC_ICR_HIGH, 1, XR | XW, 0, 0xff000000 },
-	{ LAPIC_LVT_TIMER, 1, ALL, LAPIC_LVT_MASKED, 0x700ff },
-	{ LAPIC_LVT_THERM, 1, ALL, LAPIC_LVT_MASKED, 0x107ff },
-	{ LAPIC_LVT_PERF, 1, ALL, LAPIC_LVT_MASKED, 0x107ff },
-	{ LAPIC_LVT_LINT0, 1, ALL, LAPIC_LVT_MASKED, 0x1a7ff },
-	{ LAPIC_LVT_LINT1, 1, ALL, LAPIC_LVT_MASKED, 0x1a7ff },
-	{ LAPIC_LVT_ERROR, 1, ALL, LAPIC_LVT_MASKED, 0x100ff },
-	{ LAPIC_TIMER_ICR, 1, ALL, 0, 0xffffffff },
-	{ LAPIC_TIMER_CCR, 1, XR | MR, 0, 0 },
-	{ LAPIC_TIMER_DCR, 1, ALL, 0, 0xb },
-	{ LAPIC_SELF_IPI, 1, MW, 0, 0xff },
+	{ LAPIC_ID, 1, XR | XW | MR, 0, 0xff000000, 0 }, /* kept by reset */
+	{ LAPIC_VERSION, 1, XR | MR, VERSION_VALUE, 0, 0 },
+	{ LAPIC_TPR, 1, ALL, 0, 0xff, 0 },
+	{ LAPIC_APR, 1, XR, 0, 0, 0 }, /* always 0: current processors have none */
+	{ LAPIC_PPR, 1, XR | MR, 0, 0, 0 },
+	{ LAPIC_EOI, 1, XW | MW, 0, 0, 0 },
+	{ LAPIC_RRD, 1, XR, 0, 0, 0 },                    /* likewise */
+	{ LAPIC_LDR, 1, XR | XW | MR, 0, 0xff000000, 0 }, /* derived from the id in x2APIC mode */
+	{ LAPIC_DFR, 1, XR | XW, 0xffffffff, 0xf0000000, 0 },
+	{ LAPIC_SVR, 1, ALL, 0xff, 0x13ff, 0 },
+	{ LAPIC_ISR, 8, XR | MR, 0, 0, 0 },
+	{ LAPIC_TMR, 8, XR | MR, 0, 0, 0 },
+	{ LAPIC_IRR, 8, XR | MR, 0, 0, 0 },
+	{ LAPIC_ESR, 1, ALL, 0, 0, 0 },
+	{ LAPIC_LVT_CMCI, 1, ALL, LAPIC_LVT_MASKED, 0x107ff, STATUS },
+	{ LAPIC_ICR_LOW, 1, ALL, 0, 0xccfff, STATUS },
+	{ LAPIC_ICR_HIGH, 1, XR | XW, 0, 0xff000000, 0 },
+	{ LAPIC_LVT_TIMER, 1, ALL, LAPIC_LVT_MASKED, 0x700ff, STATUS },
+	{ LAPIC_LVT_THERM, 1, ALL, LAPIC_LVT_MASKED, 0x107ff, STATUS },
+	{ LAPIC_LVT_PERF, 1, ALL, LAPIC_LVT_MASKED, 0x107ff, STATUS },
+	{ LAPIC_LVT_LINT0, 1, ALL, LAPIC_LVT_MASKED, 0x1a7ff, LINT_STATUS },
+	{ LAPIC_LVT_LINT1, 1, ALL, LAPIC_LVT_MASKED, 0x1a7ff, LINT_STATUS },
+	{ LAPIC_LVT_ERROR, 1, ALL, LAPIC_LVT_MASKED, 0x100ff, STATUS },
+	{ LAPIC_TIMER_ICR, 1, ALL, 0, 0xffffffff, 0 },
+	{ LAPIC_TIMER_CCR, 1, XR | MR, 0, 0, 0 },
+	{ LAPIC_TIMER_DCR, 1, ALL, 0, 0xb, 0 },
+	{ LAPIC_SELF_IPI, 1, MW, 0, 0xff, 0 },
 };
 
 static const struct lapic_register *find_register(uint32_t offset)
@@ -118,7 +120,7 @@ static void write_svr(struct lapic *lapic, uint32_t value)
 			lapic_set(lapic, offset, lapic_get(lapic, offset) | LAPIC_LVT_MASKED);
 }
 
-/* `value` has no reserved bits set any more. */
+/* `value` has writable bits only. */
 static void write_register(struct lapic *lapic, const struct lapic_register *r, uint32_t value)
 {
 	uint32_t offset = r->offset;
@@ -166,10 +168,11 @@ static void write_register(struct lapic *lapic, const struct lapic_register *r, 
 }
 
 /*
- * Section "Local APIC Registers" asks for 32-bit accesses on 128-bit boundaries and leaves the rest
- * undefined. Here: narrower reads see the bytes of the register, what lies between registers reads
- * as zero, and a write that is not 32 bits wide and aligned does nothing (a wider one writes the
- * register it begins at).
+ * Section "The Local APIC Block Diagram" asks for 32-bit accesses on 128-bit boundaries and leaves
+ * the rest undefined. Here: narrower reads see the bytes of the register, what lies between
+ * registers reads as zero, and a write that is not 32 bits wide and aligned does nothing (a wider
+ * one writes the register it begins at). Section "Error Handling": an address that holds no
+ * register is an error; the wrong direction is none.
  */
 uint64_t lapic_mmio_read(struct lapic *lapic, uint32_t offset, unsigned int size)
 {
@@ -177,11 +180,11 @@ uint64_t lapic_mmio_read(struct lapic *lapic, uint32_t offset, unsigned int size
 	unsigned int shift = (offset & 15) * 8;
 	uint64_t value;
 
-	if (!r || !(r->access & XR)) {
+	if (!r || !(r->access & (XR | XW))) {
 		lapic_error(lapic, LAPIC_ESR_ILLEGAL_REGISTER);
 		return 0;
 	}
-	if (shift >= 32)
+	if (!(r->access & XR) || shift >= 32)
 		return 0;
 	value = read_register(lapic, offset & ~15u) >> shift;
 	return size >= 8 ? value : value & ((1ULL << size * 8) - 1);
@@ -191,17 +194,20 @@ void lapic_mmio_write(struct lapic *lapic, uint32_t offset, unsigned int size, u
 {
 	const struct lapic_register *r = find_register(offset & ~15u);
 
-	if (!r || !(r->access & XW)) {
+	if (!r || !(r->access & (XR | XW))) {
 		lapic_error(lapic, LAPIC_ESR_ILLEGAL_REGISTER);
 		return;
 	}
-	if ((offset & 15) || size < 4)
+	if (!(r->access & XW) || (offset & 15) || size < 4)
 		return;
 	/* xAPIC mode has no fault to give for reserved bits: they are dropped. */
 	write_register(lapic, r, (uint32_t)value & writable_bits(lapic, r));
 }
 
-/* Section "x2APIC Register Address Space": what does not exist or is reserved is #GP. */
+/*
+ * Sections "x2APIC Register Address Space" and "Reserved Bit Checking": what does not exist or is
+ * reserved is #GP.
+ */
 bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 {
 	const struct lapic_register *r;
@@ -225,7 +231,7 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
 {
 	const struct lapic_register *r;
-	uint32_t offset = (msr - X2APIC_MSR_FIRST) << 4;
+	uint32_t offset = (msr - X2APIC_MSR_FIRST) << 4, writable;
 
 	if (msr == LAPIC_MSR_TSC_DEADLINE)
 		return lapic_timer_set_tsc(lapic, value);
@@ -234,16 +240,13 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
 	r = find_register(offset);
 	if (!r || !(r->access & MW))
 		return false;
+	writable = writable_bits(lapic, r);
 
-	if (offset == LAPIC_ICR_LOW) {
-		if ((uint32_t)value & ICR_X2_RESERVED)
-			return false;
-		lapic_set(lapic, LAPIC_ICR_HIGH, (uint32_t)(value >> 32));
-		/* Delivery status is not kept: bit 12 is for software to write as it likes. */
-		value = (uint32_t)value & r->writable;
-	}
-	if (value & ~(uint64_t)writable_bits(lapic, r))
+	/* The ICR's high half is the destination, of which nothing is reserved. */
+	if ((offset == LAPIC_ICR_LOW ? (uint32_t)value : value) & ~(uint64_t)(writable | r->ignored))
 		return false;
-	write_register(lapic, r, (uint32_t)value);
+	if (offset == LAPIC_ICR_LOW)
+		lapic_set(lapic, LAPIC_ICR_HIGH, (uint32_t)(value >> 32));
+	write_register(lapic, r, (uint32_t)value & writable);
 	return true;
 }

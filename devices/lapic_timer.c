@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The local APIC's timer (Intel SDM volume 3, section "APIC Timer"). Kept as a deadline on the
- * monotonic clock; the current count is derived from it. The owner calls lapic_run_timer() when
- * the deadline may have come, and before anything that depends on it.
+ * The local APIC's timer (Intel SDM volume 3, section "APIC Timer"). It counts whole ticks from a
+ * start on the monotonic clock; the current count and the deadline are derived from that, so that
+ * nothing drifts. The owner calls lapic_run_timer() when the deadline may have come, and before
+ * anything that depends on it.
  */
 #include "devices/lapic.h"
 #include "devices/lapic_internal.h"
@@ -24,17 +25,40 @@ static uint32_t divisor(const struct lapic *lapic)
 	return code == 7 ? 1 : 2u << code;
 }
 
-/* Never early: rounds up. At most 2^32 * 128 ticks of a clock of at least 1 Hz: fits 64 bits. */
-static uint64_t ticks_to_ns(const struct lapic *lapic, uint64_t ticks)
+/* `now` + `ns`, at most the last moment the clock knows: what is due later never comes. */
+static uint64_t later(uint64_t now, uint128 ns)
 {
-	uint128 n = (uint128)ticks * divisor(lapic) * NSEC_PER_SEC;
-
-	return (uint64_t)((n + lapic->timer_hz - 1) / lapic->timer_hz);
+	return ns < CLOCK_NEVER - 1 - now ? now + (uint64_t)ns : CLOCK_NEVER - 1;
 }
 
+/* Whole ticks in `ns`; not more than `ns`, for the rate is at most 1 GHz. */
 static uint64_t ns_to_ticks(const struct lapic *lapic, uint64_t ns)
 {
 	return (uint64_t)((uint128)ns * lapic->timer_hz / ((uint128)divisor(lapic) * NSEC_PER_SEC));
+}
+
+/* Rounded up, so that nothing is early. */
+static uint128 ticks_to_ns(const struct lapic *lapic, uint64_t ticks)
+{
+	return ((uint128)ticks * divisor(lapic) * NSEC_PER_SEC + lapic->timer_hz - 1) / lapic->timer_hz;
+}
+
+static void set_deadline(struct lapic *lapic)
+{
+	lapic->timer.deadline = later(lapic->timer.start, ticks_to_ns(lapic, lapic->timer.due));
+}
+
+/* Ticks between two expiries in periodic mode. */
+static uint64_t period(const struct lapic *lapic)
+{
+	uint64_t initial = lapic_get(lapic, LAPIC_TIMER_ICR);
+	uint64_t least = ns_to_ticks(lapic, LAPIC_MIN_PERIOD_NS) + 1;
+
+	if (initial >= least)
+		return initial;
+	log_debug_once("a LAPIC timer period of %u ns was asked for; using %d ns",
+		       (unsigned int)ticks_to_ns(lapic, initial), LAPIC_MIN_PERIOD_NS);
+	return least;
 }
 
 void lapic_timer_stop(struct lapic *lapic)
@@ -42,49 +66,48 @@ void lapic_timer_stop(struct lapic *lapic)
 	lapic->timer = (struct lapic_timer){ .deadline = CLOCK_NEVER };
 }
 
-/* Sets the period from the initial count, and the deadline `remaining` ticks from now. */
-static void arm(struct lapic *lapic, uint32_t initial, uint64_t remaining)
-{
-	lapic->timer.period = ticks_to_ns(lapic, initial);
-	if (timer_mode(lapic_get(lapic, LAPIC_LVT_TIMER)) == LAPIC_TIMER_PERIODIC &&
-	    lapic->timer.period < LAPIC_MIN_PERIOD_NS) {
-		log_debug_once("a LAPIC timer period of %llu ns was asked for; using %d ns",
-			       (unsigned long long)lapic->timer.period, LAPIC_MIN_PERIOD_NS);
-		lapic->timer.period = LAPIC_MIN_PERIOD_NS;
-	}
-	lapic->timer.deadline = clock_monotonic(lapic->clock) + ticks_to_ns(lapic, remaining);
-}
-
 void lapic_timer_start(struct lapic *lapic, uint32_t count)
 {
+	enum lapic_timer_mode mode = timer_mode(lapic_get(lapic, LAPIC_LVT_TIMER));
+
 	/* In TSC-deadline mode writes to the initial-count register are ignored. */
-	if (timer_mode(lapic_get(lapic, LAPIC_LVT_TIMER)) == LAPIC_TIMER_DEADLINE)
+	if (mode == LAPIC_TIMER_DEADLINE)
 		return;
 
 	lapic_run_timer(lapic);
 	lapic_set(lapic, LAPIC_TIMER_ICR, count);
 	lapic_timer_stop(lapic);
-	if (count)
-		arm(lapic, count, count);
+	if (!count)
+		return;
+	lapic->timer.start = clock_monotonic(lapic->clock);
+	lapic->timer.due = mode == LAPIC_TIMER_PERIODIC ? period(lapic) : count;
+	set_deadline(lapic);
+}
+
+/* Ticks until the next expiry; 0 if there is none. */
+static uint64_t ticks_left(const struct lapic *lapic)
+{
+	const struct lapic_timer *t = &lapic->timer;
+	enum lapic_timer_mode mode = timer_mode(lapic_get(lapic, LAPIC_LVT_TIMER));
+	uint64_t ticks, each;
+
+	if (t->deadline == CLOCK_NEVER || mode == LAPIC_TIMER_DEADLINE)
+		return 0;
+	ticks = ns_to_ticks(lapic, clock_monotonic(lapic->clock) - t->start);
+	if (ticks < t->due)
+		return t->due - ticks;
+	if (mode != LAPIC_TIMER_PERIODIC)
+		return 0;
+	each = period(lapic);
+	return each - (ticks - t->due) % each; /* after an expiry not yet dealt with */
 }
 
 uint32_t lapic_timer_count(const struct lapic *lapic)
 {
-	const struct lapic_timer *t = &lapic->timer;
-	uint32_t lvt = lapic_get(lapic, LAPIC_LVT_TIMER);
-	uint64_t now = clock_monotonic(lapic->clock);
-	uint64_t left, ticks, initial = lapic_get(lapic, LAPIC_TIMER_ICR);
+	uint64_t left = ticks_left(lapic);
+	uint32_t initial = lapic_get(lapic, LAPIC_TIMER_ICR);
 
-	if (t->deadline == CLOCK_NEVER || timer_mode(lvt) == LAPIC_TIMER_DEADLINE)
-		return 0;
-	if (t->deadline > now)
-		left = t->deadline - now;
-	else if (timer_mode(lvt) == LAPIC_TIMER_PERIODIC)
-		left = t->period - (now - t->deadline) % t->period; /* an expiry not yet dealt with */
-	else
-		return 0;
-	ticks = ns_to_ticks(lapic, left);
-	return (uint32_t)(ticks < initial ? ticks : initial);
+	return left < initial ? (uint32_t)left : initial;
 }
 
 void lapic_timer_set_lvt(struct lapic *lapic, uint32_t value)
@@ -101,24 +124,22 @@ void lapic_timer_set_lvt(struct lapic *lapic, uint32_t value)
 		lapic_set(lapic, LAPIC_TIMER_ICR, 0);
 	}
 	lapic_set(lapic, LAPIC_LVT_TIMER, value);
-
-	/* One-shot periods may be shorter than periodic ones: judge anew what is running. */
-	if (mode != old && mode == LAPIC_TIMER_PERIODIC && lapic->timer.deadline != CLOCK_NEVER)
-		arm(lapic, lapic_get(lapic, LAPIC_TIMER_ICR), lapic_timer_count(lapic));
 }
 
 void lapic_timer_set_divide(struct lapic *lapic, uint32_t value)
 {
-	uint32_t left;
+	uint64_t left;
 
 	lapic_run_timer(lapic);
-	left = lapic_timer_count(lapic);
+	left = ticks_left(lapic);
 	lapic_set(lapic, LAPIC_TIMER_DCR, value);
+	if (!left)
+		return;
 
 	/* The count goes on from where it is, at the new rate. */
-	if (lapic->timer.deadline != CLOCK_NEVER &&
-	    timer_mode(lapic_get(lapic, LAPIC_LVT_TIMER)) != LAPIC_TIMER_DEADLINE)
-		arm(lapic, lapic_get(lapic, LAPIC_TIMER_ICR), left);
+	lapic->timer.start = clock_monotonic(lapic->clock);
+	lapic->timer.due = left;
+	set_deadline(lapic);
 }
 
 /* Section "TSC-Deadline Mode". */
@@ -142,9 +163,18 @@ bool lapic_timer_set_tsc(struct lapic *lapic, uint64_t value)
 	tsc = lapic->host.read_tsc(lapic->host.cpu);
 	delta = value > tsc ? ((uint128)(value - tsc) * 1000000 + lapic->tsc_khz - 1) / lapic->tsc_khz : 0;
 	lapic->timer.tsc_deadline = value;
-	/* A deadline beyond the clock's end never comes, but is armed all the same. */
-	lapic->timer.deadline = delta < CLOCK_NEVER - 1 - now ? now + (uint64_t)delta : CLOCK_NEVER - 1;
+	lapic->timer.deadline = later(now, delta);
 	return true;
+}
+
+/* The first expiry after `now`; those missed meanwhile are one interrupt. */
+static void next_period(struct lapic *lapic, uint64_t now)
+{
+	struct lapic_timer *t = &lapic->timer;
+	uint64_t late = ns_to_ticks(lapic, now - t->start) - t->due, each = period(lapic);
+
+	t->due += (late / each + 1) * each;
+	set_deadline(lapic);
 }
 
 uint64_t lapic_run_timer(struct lapic *lapic)
@@ -158,18 +188,12 @@ uint64_t lapic_run_timer(struct lapic *lapic)
 
 	now = clock_monotonic(lapic->clock);
 	if (t->deadline <= now) {
-		/* Periodic goes on from the previous deadline, so that it does not drift; periods
-		 * missed meanwhile are one interrupt. */
 		if (timer_mode(lvt) == LAPIC_TIMER_PERIODIC)
-			t->deadline += ((now - t->deadline) / t->period + 1) * t->period;
+			next_period(lapic, now);
 		else
 			lapic_timer_stop(lapic);
-		if (!(lvt & LAPIC_LVT_MASKED)) {
-			if ((lvt & 0xff) < 16)
-				lapic_error(lapic, LAPIC_ESR_RECV_ILLEGAL);
-			else
-				lapic_accept(lapic, APIC_FIXED, (uint8_t)lvt, false);
-		}
+		if (!(lvt & LAPIC_LVT_MASKED))
+			lapic_accept(lapic, APIC_FIXED, (uint8_t)lvt, false);
 	}
 	/* A masked timer counts but wakes nobody. */
 	return lvt & LAPIC_LVT_MASKED ? CLOCK_NEVER : t->deadline;

@@ -60,6 +60,7 @@ extern const struct device_row device_table[];
 #define PC_IOAPIC_ID    254
 #define PC_LAPIC_BASE   0xfee00000ULL /* after reset; the guest may move it */
 #define PC_MAX_CPUS     254           /* APIC ids 0..253; 254 is the IOAPIC's, 255 broadcast */
+#define PC_CMOS_CENTURY 0x32          /* index of the century in CMOS RAM */
 #define PC_RESET_VECTOR 0xffff0ULL    /* a real-mode stub that asks the i8042 for a reset */
 #define PC_VMX_PAGES    0xfffbc000ULL /* four pages that VMX needs for real mode; not for the guest */
 

@@ -17,8 +17,8 @@
 
 #include "vmm/options.h"
 
-#define MOST_BYTES      (1UL << 20) /* of a file; a definition is far smaller */
-#define MOST_LINE       16384       /* bytes; the longest value fits even with all of it escaped */
+#define MOST_BYTES      (256UL << 10) /* of a file; a definition is far smaller */
+#define MOST_LINE       16384         /* bytes; the longest value fits even with all of it escaped */
 #define BLANKS          " \t"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 

@@ -29,14 +29,30 @@ static void tell_loop(struct console *con)
 
 /* --- the model's side: any thread --- */
 
+/* One write that does not block; -1 with errno as write(2). */
+static ssize_t write_some(const struct console *con, const uint8_t *buf, size_t len)
+{
+	return con->out_is_socket ? send(con->out.fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+				  : write(con->out.fd, buf, len);
+}
+
+/*
+ * With nothing waiting, a byte goes straight out: a kernel's console is written a byte at a time,
+ * and waking the loop for each would cost more than the write. What fails is left to the loop.
+ */
+static bool put_at_once(const struct console *con, uint8_t byte)
+{
+	return !con->out_busy && (con->out_is_own || con->out_is_socket) && write_some(con, &byte, 1) == 1;
+}
+
 static bool put(struct chardev *chr, uint8_t byte)
 {
 	struct console *con = (struct console *)chr;
 	bool tell = false, taken = true;
 
 	pthread_mutex_lock(&con->lock);
-	if (con->out_lost) {
-		/* taken and dropped */
+	if (con->out_lost || put_at_once(con, byte)) {
+		/* gone, or dropped */
 	} else if (con->out_head - con->out_tail == CONSOLE_OUT_SIZE) {
 		con->out_refused = true;
 		taken = false;
@@ -106,8 +122,7 @@ static bool drain(struct console *con)
 	size_t len;
 
 	while ((len = peek_output(con, buf, sizeof(buf))) > 0) {
-		ssize_t n = con->out_is_socket ? send(con->out.fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL)
-					       : write(con->out.fd, buf, len);
+		ssize_t n = write_some(con, buf, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -129,10 +144,12 @@ static bool drain(struct console *con)
 
 static void serve_output(struct console *con)
 {
-	bool done = drain(con), refused;
+	bool wait = !drain(con), refused;
 
-	if (!con->out_is_file)
-		loop_change(con->loop, &con->out, done ? 0 : EPOLLOUT);
+	if (!con->out_is_file && wait != con->out_waits) {
+		con->out_waits = wait;
+		loop_change(con->loop, &con->out, wait ? EPOLLOUT : 0);
+	}
 
 	pthread_mutex_lock(&con->lock);
 	refused = con->out_refused && con->out_head - con->out_tail < CONSOLE_OUT_SIZE;

@@ -3,10 +3,11 @@
 #ifndef VIREO_TESTS_GZIP_WRITER_H
 #define VIREO_TESTS_GZIP_WRITER_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include <errno.h>

@@ -140,6 +140,7 @@ static void fadt(void **state)
 	assert_int_equal(t->fadt[131], 5);          /* minor version */
 	assert_int_equal(get(t->fadt + 36, 4), 0);  /* FIRMWARE_CTRL: no FACS */
 	assert_int_equal(get(t->fadt + 132, 8), 0); /* X_FIRMWARE_CTRL */
+	assert_int_equal(t->fadt[108], 0x32);       /* CENTURY, where PCs have it */
 	/* IAPC_BOOT_ARCH: VGA not present; no 8042; the CMOS RTC (bit 5 clear) is there */
 	assert_int_equal(get(t->fadt + 109, 2), 1 << 2);
 	/* WBINVD, PROC_C1, no fixed buttons, RESET_REG_SUP, HW_REDUCED_ACPI */

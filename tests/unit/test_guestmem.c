@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include <errno.h>

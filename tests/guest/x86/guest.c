@@ -83,7 +83,7 @@ void trap(struct frame *f)
 		unexpected(f);
 
 	taken[this_cpu()][vector]++;
-	if (trace_length < sizeof(trace))
+	if (!this_cpu() && trace_length < sizeof(trace))
 		trace[trace_length++] = (uint8_t)vector;
 	if (handler[vector])
 		handler[vector](f);

@@ -204,7 +204,7 @@ struct frame {
 extern void (*volatile handler[256])(struct frame *);
 extern volatile unsigned int taken[MAX_CPUS][256];
 
-/* Interrupts taken so far by all CPUs together, and their vectors in order (one CPU at a time). */
+/* The vectors that CPU 0 has taken, in order; set trace_length to 0 to begin anew. */
 extern volatile unsigned int trace_length;
 extern volatile uint8_t trace[64];
 

@@ -5,8 +5,7 @@
 
 #define SEL_CODE   0x08
 #define SEL_DATA   0x10
-#define SEL_CODE16 0x18
-#define SEL_DATA16 0x20
+#define SEL_CODE16 0x18 /* base TRAMPOLINE */
 
 #define ENTRY_PVH  1
 #define ENTRY_LONG 2

@@ -95,6 +95,26 @@ trampoline_gdtr:
 	.long	gdt
 trampoline_end:
 
+/*
+ * Copied there too, and entered through SEL_CODE16 whose base it is: back to real mode, and on to where
+ * a processor begins.
+ */
+	.code16
+	.globl	to_reset_vector, to_reset_vector_end
+to_reset_vector:
+	movl	%cr0, %eax
+	andl	$~CR0_PG, %eax
+	movl	%eax, %cr0
+	movl	$MSR_EFER, %ecx
+	xorl	%eax, %eax
+	xorl	%edx, %edx
+	wrmsr
+	movl	%cr0, %eax
+	andl	$~CR0_PE, %eax
+	movl	%eax, %cr0
+	ljmpw	$0xf000, $0xfff0
+to_reset_vector_end:
+
 	.code64
 other:
 	movl	$SEL_DATA, %eax
@@ -117,7 +137,9 @@ vectors:
 vector = 0
 	.rept	256
 	.balign 16
-	.if	vector >= 32 || !((ERROR_CODES >> vector) & 1)
+	.if	vector >= 32
+	pushq	$0
+	.elseif !(ERROR_CODES >> vector & 1)
 	pushq	$0
 	.endif
 	.byte	0x68 /* pushq imm32 */
@@ -159,8 +181,7 @@ gdt:
 	.quad	0
 	.quad	0x00af9b000000ffff /* SEL_CODE: 64-bit */
 	.quad	0x00cf93000000ffff /* SEL_DATA */
-	.quad	0x00009b000000ffff /* SEL_CODE16 */
-	.quad	0x000093000000ffff /* SEL_DATA16 */
+	.quad	0x00009b000000ffff | (TRAMPOLINE << 16) /* SEL_CODE16 */
 gdt_end:
 	.globl	gdtr
 gdtr:

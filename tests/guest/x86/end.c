@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Ends in the way that the word "end=WAY" names. "end=ask" reads a letter from the console instead: r
+ * resets, anything else switches off.
+ */
+#include "guest.h"
+
+#define I8042_DATA	0x60
+#define I8042_COMMAND	0x64
+#define PULSE_RESET	0xfe
+#define WRITE_OUTPUT	0xd1
+#define PVPANIC		0x505
+#define ACPI_RESET	0x602
+#define COM1_LSR	0x3fd
+#define COM1		0x3f8
+
+extern const uint8_t to_reset_vector[], to_reset_vector_end[];
+
+/* The runner looks for the bytes from UD2 on in what is said about it. */
+static void triple_fault(void)
+{
+	static const uint8_t no_idt[10];
+
+	__asm__ volatile("lidt %0\n"
+			 "ud2\n"
+			 ".byte 0x90, 0xde, 0xad\n"
+			 :
+			 : "m"(no_idt));
+}
+
+/* As Linux reboots when it knows no better way. */
+static void reset_vector(void)
+{
+	memcpy((void *)TRAMPOLINE, to_reset_vector, (size_t)(to_reset_vector_end - to_reset_vector));
+	__asm__ volatile("pushq %0\n"
+			 "pushq $0\n"
+			 "lretq\n"
+			 :
+			 : "i"(SEL_CODE16));
+}
+
+static void i8042_pulse(void)
+{
+	outb(I8042_COMMAND, PULSE_RESET);
+}
+
+static void i8042_output_port(void)
+{
+	outb(I8042_COMMAND, WRITE_OUTPUT);
+	outb(I8042_DATA, 0);
+}
+
+static void acpi_reset(void)
+{
+	outb(ACPI_RESET, 1);
+}
+
+static void panic(void)
+{
+	outb(PVPANIC, 1);
+}
+
+static void init_bootstrap_processor(void)
+{
+	ipi(apic_id(), ICR_INIT | ICR_LEVEL | ICR_ASSERT);
+}
+
+static void halt(void)
+{
+	cli();
+	hlt();
+}
+
+static void spin(void)
+{
+}
+
+static void ask(void)
+{
+	while (!(inb(COM1_LSR) & 1))
+		pause();
+	if (inb(COM1) == 'r')
+		acpi_reset();
+	else
+		power_off();
+}
+
+static const struct {
+	const char *way;
+	void (*go)(void);
+} ways[] = {
+	{ "poweroff", power_off },
+	{ "triple-fault", triple_fault },
+	{ "reset-vector", reset_vector },
+	{ "i8042-pulse", i8042_pulse },
+	{ "i8042-output-port", i8042_output_port },
+	{ "acpi-reset", acpi_reset },
+	{ "panic", panic },
+	{ "init", init_bootstrap_processor },
+	{ "halt", halt },
+	{ "spin", spin },
+	{ "ask", ask },
+};
+
+void guest_main(void)
+{
+	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (!option_is("end", ways[i].way))
+			continue;
+		print("INFO end %s\n", ways[i].way);
+		ways[i].go();
+		/* The vCPU may go on for a while until the end is dealt with. */
+		for (;;)
+			pause();
+	}
+	check("known-way-to-end", false);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What options and definitions are like on x86-64 only. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/config_rig.h"
+
+static void the_platform_is_a_pc(void **state)
+{
+	(void)state;
+	assert_int_equal(host_platform, PLATFORM_PC);
+	assert_string_equal(default_cmdline, "console=ttyS0");
+}
+
+static void at_most_254_cpus(void **state)
+{
+	struct vm_config cfg = RUN("vmlinuz", "-c254");
+
+	(void)state;
+	assert_int_equal(cfg.cpus, 254);
+	config_finish(&cfg);
+	REFUSE("--cpus: \"255\" is not allowed; allowed is a whole number from 1 to 254", "vmlinuz", "-c255");
+}
+
+static void the_interrupt_controller_is_an_apic(void **state)
+{
+	struct vm_config cfg = RUN("/vmlinuz", "--irqchip", "apic");
+
+	(void)state;
+	assert_int_equal(cfg.irqchip, CHOOSE_APIC);
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	REFUSE("--irqchip: \"gicv3\" does not exist on x86-64; allowed here is auto, apic", "vmlinuz",
+	       "--irqchip", "gicv3");
+	REFUSE("--irqchip: \"gicv2\" does not exist on x86-64; allowed here is auto, apic", "vmlinuz",
+	       "--irqchip=gicv2");
+	refuse_text("[machine]\nirqchip = gicv3\n", 2,
+		    "key \"irqchip\": \"gicv3\" does not exist on x86-64; allowed here is auto, apic");
+}
+
+static void gic_options_are_said_to_be_for_aarch64(void **state)
+{
+	static const char *const names[] = { "gic-irqs", "gic-dist", "gic-cpu", "gic-redist" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char option[32], text[64], part[96];
+
+		snprintf(option, sizeof(option), "--%s", names[i]);
+		snprintf(part, sizeof(part), "--%s: exists on aarch64 only; this vireo is for x86-64",
+			 names[i]);
+		REFUSE(part, "vmlinuz", option, "0x10000");
+
+		snprintf(text, sizeof(text), "[machine]\n%s = 64\n", names[i]);
+		snprintf(part, sizeof(part), "key \"%s\": exists on aarch64 only", names[i]);
+		refuse_text(text, 2, part);
+	}
+}
+
+static void a_dump_says_nothing_of_a_gic(void **state)
+{
+	struct vm_config cfg = RUN("/vmlinuz");
+	struct err err;
+	char *text = config_dump(&cfg, &err);
+
+	(void)state;
+	assert_non_null(text);
+	assert_null(strstr(text, "gic"));
+	free(text);
+	config_finish(&cfg);
+}
+
+static void the_example_is_a_definition(void **state)
+{
+	struct vm_config cfg = RUN("-f", "configs/x86_64.conf");
+
+	(void)state;
+	assert_int_equal(cfg.cpus, 2);
+	assert_int_equal(cfg.memory, 512 * MIB);
+	assert_int_equal(cfg.irqchip, CHOOSE_APIC);
+	assert_string_equal(cfg.kernel, "/vmlinuz");
+	assert_string_equal(cfg.initrd, "/initrd.img");
+	assert_string_equal(cfg.append, "quiet");
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	/* That of the other architecture is refused for its first key that is not here. */
+	REFUSE("configs/aarch64.conf:8: key \"gic-irqs\": exists on aarch64 only", "-f",
+	       "configs/aarch64.conf");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_platform_is_a_pc),
+		cmocka_unit_test(at_most_254_cpus),
+		cmocka_unit_test(the_interrupt_controller_is_an_apic),
+		cmocka_unit_test(gic_options_are_said_to_be_for_aarch64),
+		cmocka_unit_test(a_dump_says_nothing_of_a_gic),
+		cmocka_unit_test(the_example_is_a_definition),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
