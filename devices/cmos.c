@@ -54,9 +54,8 @@ enum {
 	D_VRT = 0x80, /* the battery never runs out */
 
 	HOUR_PM = 0x80,
-	ALARM_ANY = 0xc0, /* "don't care" from here up */
-	/* 60 seconds and 60 minutes to the end of the hour, 24 hours, then 60 and 60 again */
-	ALARM_STEPS = 60 + 60 + 24 + 60 + 60,
+	ALARM_ANY = 0xc0,           /* "don't care" from here up */
+	ALARM_STEPS = 60 + 60 + 24, /* once around the seconds, the minutes and the hours */
 
 	DAY_SECONDS = 86400,
 	TICKS_PER_SECOND = 32768, /* of the time base */
@@ -261,8 +260,6 @@ static uint64_t periodic_delay(const struct cmos *c, struct moment t)
 	uint64_t tick = (uint64_t)t.ns * TICKS_PER_SECOND / NSEC_PER_SEC;
 	uint64_t next;
 
-	if (!period(c) || !divider_runs(c))
-		return NEVER;
 	next = (tick / period(c) + 1) * period(c); /* a second is a whole number of periods */
 	return (next * NSEC_PER_SEC + TICKS_PER_SECOND - 1) / TICKS_PER_SECOND - t.ns;
 }
@@ -312,18 +309,17 @@ static uint8_t pending(const struct cmos *c)
 /* ns from `t` to the next interrupt that is enabled. */
 static uint64_t interrupt_delay(const struct cmos *c, struct moment t)
 {
-	uint64_t delay = NEVER;
 	uint8_t enabled = c->ram[REG_B];
+	uint64_t seconds = NEVER;
 
-	if (enabled & FLAG_PERIODIC)
-		delay = periodic_delay(c, t);
-	if ((enabled & (FLAG_UPDATE | FLAG_ALARM)) && time_runs(c)) {
-		uint64_t seconds = enabled & FLAG_UPDATE ? 1 : alarm_seconds(c, t.s);
-
-		if (seconds != NEVER && seconds * NSEC_PER_SEC - t.ns < delay)
-			delay = seconds * NSEC_PER_SEC - t.ns;
-	}
-	return delay;
+	/* The others come at full seconds, which are ends of a period too. */
+	if ((enabled & FLAG_PERIODIC) && period(c) && divider_runs(c))
+		return periodic_delay(c, t);
+	if ((enabled & FLAG_UPDATE) && time_runs(c))
+		seconds = 1;
+	else if ((enabled & FLAG_ALARM) && time_runs(c))
+		seconds = alarm_seconds(c, t.s);
+	return seconds == NEVER ? NEVER : seconds * NSEC_PER_SEC - t.ns;
 }
 
 /* Drives the line and arms the timer for what is next. After every change of state. */

@@ -14,6 +14,7 @@ void config_init(struct vm_config *cfg)
 	*cfg = (struct vm_config){
 		.cpus = 1,
 		.memory = 256ULL << 20,
+		.memory_backing = KVM_RAM_ANONYMOUS,
 		.irqchip = CHOOSE_AUTO,
 		.gic_irqs = 64,
 		.gic_dist = ARM_GIC_DIST_BASE,

@@ -12,6 +12,7 @@
 
 #include "devices/machine.h"
 #include "kvm/err.h"
+#include "kvm/kvm.h"
 
 /* The platform this program was built for. platform_x86.c, platform_arm64.c. */
 extern const enum platform host_platform;
@@ -42,8 +43,9 @@ enum dump_what {
 /* Strings are owned by the config (config_finish frees them); NULL: not given. */
 struct vm_config {
 	/* [machine] */
-	uint32_t cpus;   /* default 1 */
-	uint64_t memory; /* bytes; default 256 MiB */
+	uint32_t cpus;                       /* default 1 */
+	uint64_t memory;                     /* bytes; default 256 MiB */
+	enum kvm_ram_backing memory_backing; /* default KVM_RAM_ANONYMOUS */
 	enum irqchip_choice irqchip;
 	uint32_t gic_irqs; /* INTIDs; default 64 */
 	uint64_t gic_dist, gic_cpu, gic_redist;

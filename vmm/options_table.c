@@ -41,6 +41,13 @@ static const struct option_choice irqchips[] = {
 	{ NULL, 0, 0 },
 };
 
+static const struct option_choice backings[] = {
+	{ "anonymous", KVM_RAM_ANONYMOUS, BOTH },
+	{ "memfd", KVM_RAM_MEMFD, BOTH },
+	{ "hugetlb", KVM_RAM_HUGETLB, BOTH },
+	{ NULL, 0, 0 },
+};
+
 static const struct option_choice reboots[] = {
 	{ "exit", ON_REBOOT_EXIT, BOTH },
 	{ "restart", ON_REBOOT_RESTART, BOTH },
@@ -126,6 +133,15 @@ const struct option option_table[] = {
 	  .step = MACHINE_PAGE_SIZE,
 	  .help = "size of RAM: a number with K, M, G or T (powers of 1024), such as 256M or 2G; a number alone "
 		  "is in MiB" },
+	{ .name = "memory-backing",
+	  .section = "machine",
+	  .type = OPTION_CHOICE,
+	  FIELD(memory_backing),
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .choices = backings,
+	  .help = "what RAM is made of: anonymous memory, a memfd that can be shared, or huge pages (hugetlb) "
+		  "that the host must have reserved" },
 	{ .name = "irqchip",
 	  .section = "machine",
 	  .type = OPTION_CHOICE,

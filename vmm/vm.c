@@ -90,7 +90,7 @@ static int start_memory(struct vm *vm, struct err *err)
 	uint8_t *host;
 	int ret;
 
-	ret = kvm_ram_map(&vm->ram, machine_ram_size(&vm->machine), KVM_RAM_ANONYMOUS, err);
+	ret = kvm_ram_map(&vm->ram, machine_ram_size(&vm->machine), vm->cfg->memory_backing, err);
 	if (ret < 0)
 		return ret;
 	host = vm->ram.host;

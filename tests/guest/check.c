@@ -60,7 +60,8 @@ void print(const char *fmt, ...)
 			print_signed(va_arg(ap, int));
 			break;
 		default:
-			print_number(wide ? va_arg(ap, uint64_t) : va_arg(ap, unsigned int), *fmt == 'x' ? 16 : 10);
+			print_number(wide ? va_arg(ap, uint64_t) : va_arg(ap, unsigned int),
+				     *fmt == 'x' ? 16 : 10);
 		}
 	}
 	va_end(ap);
@@ -95,6 +96,11 @@ void check_range(const char *name, uint64_t got, uint64_t least, uint64_t most)
 		failed++;
 		print("FAIL %s: 0x%lx, not 0x%lx to 0x%lx\n", name, got, least, most);
 	}
+}
+
+void skip(const char *name, const char *reason)
+{
+	print("SKIP %s: %s\n", name, reason);
 }
 
 void finish(void)

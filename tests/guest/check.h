@@ -4,6 +4,7 @@
  *
  *   PASS name                  a check held
  *   FAIL name: detail          it did not
+ *   SKIP name: reason          it cannot be made here
  *   INFO text                  for the runner to compare with what it knows
  *   END n passed, m failed     the last line; n and m must be the numbers of lines above
  */
@@ -21,6 +22,7 @@ void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void check(const char *name, bool ok);
 void check_eq(const char *name, uint64_t got, uint64_t want);
 void check_range(const char *name, uint64_t got, uint64_t least, uint64_t most);
+void skip(const char *name, const char *reason);
 
 /* Prints the last line and switches the machine off. */
 void finish(void) __attribute__((noreturn));

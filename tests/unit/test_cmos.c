@@ -27,6 +27,7 @@ static void test_ports(void **state)
 	assert_int_equal(get(0x41), 0xa5);
 	rig_write(&rig, 0, 2, 0x7742); /* index and data in one */
 	assert_int_equal(get(0x42), 0x77);
+	assert_int_equal(rig.bus.misses, 1);
 }
 
 static void test_ram(void **state)
@@ -103,11 +104,13 @@ static void test_12_hours(void **state)
 		put(B, 0);
 		assert_int_equal(get(HOURS), cases[i].bcd);
 		put(HOURS, cases[i].bcd);
+		assert_int_equal(get(DAY), 0x29);
 		put(B, DM);
 		assert_int_equal(get(HOURS), cases[i].binary);
 		put(HOURS, cases[i].binary);
 		put(B, DM | H24);
 		assert_int_equal(get(HOURS), cases[i].hour);
+		assert_int_equal(get(DAY), 29);
 	}
 }
 

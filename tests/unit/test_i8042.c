@@ -184,6 +184,10 @@ static void test_command_bit(void **state)
 	assert_true(status() & 0x08);
 	rig_write(&rig, DATA, 1, 0);
 	assert_false(status() & 0x08);
+	assert_true(status() & OUTPUT_FULL);
+	rig_write(&rig, COMMAND, 1, 0xae); /* does not take away what has not been read */
+	assert_true(status() & OUTPUT_FULL);
+	assert_int_equal(rig.bus.misses, 0);
 }
 
 static void test_fuzz(void **state)

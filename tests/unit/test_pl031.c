@@ -105,6 +105,7 @@ static void test_access_widths(void **state)
 	assert_int_equal(get(RTCMR), 0x22222222);
 	assert_int_equal(get(RTCLR), 0x11111111);
 	assert_int_equal(rig_read(&rig, RTCMR, 8), 0x1111111122222222);
+	assert_int_equal(rig.bus.misses, 6 + 1); /* the access before last was cut in two by its bus */
 }
 
 static void test_reserved_and_read_only(void **state)
@@ -182,6 +183,19 @@ static void test_alarm(void **state)
 	/* Still in the same second: it was one event. */
 	assert_int_equal(get(RTCDR), NOW + 3);
 	assert_int_equal(get(RTCRIS), 0);
+}
+
+/* Without an interrupt, by looking: not a second too early. */
+static void test_alarm_by_polling(void **state)
+{
+	(void)state;
+	put(RTCMR, NOW + 3);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(get(RTCRIS), 0);
+		step(NSEC_PER_SEC);
+	}
+	assert_int_equal(get(RTCRIS), 1);
+	assert_null(rig.clock.armed);
 }
 
 /* The raw status is set, masked or not; the mask decides about the line. */
@@ -304,6 +318,7 @@ int main(void)
 		TEST(test_cannot_be_stopped),
 		TEST(test_load),
 		TEST(test_alarm),
+		TEST(test_alarm_by_polling),
 		TEST(test_mask),
 		TEST(test_match_by_writing),
 		TEST(test_alarm_around_the_wrap),

@@ -73,6 +73,7 @@ static void test_one_register(void **state)
 	rig_write(&rig, 1, 1, PANICKED);
 	rig_write(&rig, 0, 2, PANICKED << 8);
 	assert_int_equal(rig.events[GUEST_PANIC], 0);
+	assert_int_equal(rig.bus.misses, 4);
 	rig_write(&rig, 0, 2, PANICKED);
 	assert_int_equal(rig.events[GUEST_PANIC], 1);
 }

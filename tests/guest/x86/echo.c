@@ -2,21 +2,21 @@
 /* Sends back what it receives, by interrupt and asleep in between, up to an ASCII EOT. */
 #include "guest.h"
 
-#define IOAPIC	   0xfec00000ULL /* docs/machine.md */
+#define IOAPIC     0xfec00000ULL /* docs/machine.md */
 #define SERIAL_PIN 4
 #define RTE_LEVEL  0x8000
 
-#define COM1	 0x3f8
+#define COM1     0x3f8
 #define COM1_IER 0x3f9
 #define COM1_FCR 0x3fa
 #define COM1_MCR 0x3fc
 #define COM1_LSR 0x3fd
 
-#define IER_RX	 1
-#define FCR_ON	 0xc1 /* FIFOs, an interrupt at 14 bytes or after a pause */
-#define MCR_ON	 0x0b /* DTR, RTS, OUT2 */
-#define LSR_DR	 1
-#define END	 4 /* EOT */
+#define IER_RX 1
+#define FCR_ON 0xc1 /* FIFOs, an interrupt at 14 bytes or after a pause */
+#define MCR_ON 0x0b /* DTR, RTS, OUT2 */
+#define LSR_DR 1
+#define END    4 /* EOT */
 
 #define LINE VECTOR(6)
 

@@ -5,14 +5,14 @@
  */
 #include "guest.h"
 
-#define I8042_DATA	0x60
-#define I8042_COMMAND	0x64
-#define PULSE_RESET	0xfe
-#define WRITE_OUTPUT	0xd1
-#define PVPANIC		0x505
-#define ACPI_RESET	0x602
-#define COM1_LSR	0x3fd
-#define COM1		0x3f8
+#define I8042_DATA    0x60
+#define I8042_COMMAND 0x64
+#define PULSE_RESET   0xfe
+#define WRITE_OUTPUT  0xd1
+#define PVPANIC       0x505
+#define ACPI_RESET    0x602
+#define COM1_LSR      0x3fd
+#define COM1          0x3f8
 
 extern const uint8_t to_reset_vector[], to_reset_vector_end[];
 

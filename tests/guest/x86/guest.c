@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "guest.h"
 
-#define COM1	      0x3f8
+#define COM1          0x3f8
 #define COM1_LSR      (COM1 + 5)
 #define LSR_THRE      0x20
 #define SLEEP_CONTROL 0x600 /* docs/machine.md */
@@ -23,7 +23,7 @@ uint64_t other_stack;
 uint32_t entry_kind, entry_cs, entry_cr0;
 uint64_t entry_info, entry_flags;
 const char *cmdline;
-bool x2apic;
+bool x2apic, pvm;
 
 void (*volatile handler[256])(struct frame *);
 volatile unsigned int taken[MAX_CPUS][256];
@@ -65,8 +65,8 @@ static bool is_msr_access(uint64_t rip)
 static void __attribute__((noreturn)) unexpected(const struct frame *f)
 {
 	print("\n");
-	print("FAIL exception: vector %u, error 0x%lx, rip 0x%lx, cpu %u\n", (unsigned int)f->vector, f->error,
-	      f->rip, this_cpu());
+	print("FAIL exception: vector %u, error 0x%lx, rip 0x%lx, cpu %u\n", (unsigned int)f->vector,
+	      f->error, f->rip, this_cpu());
 	power_off();
 }
 
@@ -150,6 +150,13 @@ void ipi(uint32_t dest, uint32_t command)
 	apic_write(APIC_ICR, command);
 }
 
+void lower_cr8(uint64_t value)
+{
+	write_cr8(value);
+	if (pvm)
+		(void)apic_read(APIC_ID);
+}
+
 static void choose_front_end(void)
 {
 	if (x2apic)
@@ -173,6 +180,7 @@ void guest_start(void)
 	load_idt();
 	cmdline = find_cmdline();
 	x2apic = option("x2apic");
+	pvm = option("pvm");
 	choose_front_end();
 	guest_main();
 	finish();

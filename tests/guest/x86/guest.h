@@ -169,15 +169,15 @@ static inline void mmio_write(uint64_t addr, uint32_t value)
 /* --- time: some thousand million TSC ticks make a second on every machine this may run on --- */
 
 #define PATIENCE 20000000000ULL /* some seconds: only a failing check waits so long */
-#define MOMENT	 20000000ULL	/* some milliseconds: what is not there by then is not coming */
+#define MOMENT   20000000ULL    /* some milliseconds: what is not there by then is not coming */
 
-#define wait_until(condition)                                                            \
-	({                                                                               \
-		uint64_t begin_ = rdtsc();                                               \
-		bool holds_;                                                             \
-		while (!(holds_ = (condition)) && rdtsc() - begin_ < PATIENCE)           \
-			pause();                                                         \
-		holds_;                                                                  \
+#define wait_until(condition)                                                  \
+	({                                                                     \
+		uint64_t begin_ = rdtsc();                                     \
+		bool holds_;                                                   \
+		while (!(holds_ = (condition)) && rdtsc() - begin_ < PATIENCE) \
+			pause();                                               \
+		holds_;                                                        \
 	})
 
 static inline void delay(uint64_t ticks)
@@ -208,7 +208,7 @@ extern volatile unsigned int taken[MAX_CPUS][256];
 extern volatile unsigned int trace_length;
 extern volatile uint8_t trace[64];
 
-#define NMI	      2
+#define NMI           2
 #define SPURIOUS      0xff
 #define VECTOR(class) ((class) << 4 | 1)
 
@@ -270,11 +270,11 @@ enum {
 	DIVIDE_BY_128 = 0xa,
 };
 
-#define MSR_APIC_BASE	 0x1b
+#define MSR_APIC_BASE    0x1b
 #define MSR_TSC_DEADLINE 0x6e0
-#define MSR_X2APIC	 0x800
-#define APIC_PAGE	 0xfee00000ULL
-#define APIC_BASE_BSP	 0x100
+#define MSR_X2APIC       0x800
+#define APIC_PAGE        0xfee00000ULL
+#define APIC_BASE_BSP    0x100
 #define APIC_BASE_X2APIC 0x400
 #define APIC_BASE_ENABLE 0x800
 
@@ -293,6 +293,17 @@ static inline void eoi(void)
 {
 	apic_write(APIC_EOI, 0);
 }
+
+/*
+ * True with the word "pvm" on the command line. kvm_pvm runs guest kernels by emulation, many
+ * instructions in one go, and looks for a pending interrupt only before and after: an interrupt comes
+ * some instructions after STI, and lowering CR8 is not noticed before the guest's next access to a
+ * device.
+ */
+extern bool pvm;
+
+/* Lowers CR8, and sees to it that it is noticed. */
+void lower_cr8(uint64_t value);
 
 /* --- how the kernel was entered --- */
 

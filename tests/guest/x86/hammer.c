@@ -56,7 +56,8 @@ static uint32_t some_apic_value(void)
 static const struct {
 	uint16_t base, size;
 } ports[] = {
-	{ 0x3f8, 8 }, { 0x70, 2 }, { 0x60, 5 }, { 0x600, 3 }, { 0x505, 1 }, { 0xcf8, 8 }, { 0x20, 2 }, { 0x40, 4 },
+	{ 0x3f8, 8 }, { 0x70, 2 },  { 0x60, 5 }, { 0x600, 3 },
+	{ 0x505, 1 }, { 0xcf8, 8 }, { 0x20, 2 }, { 0x40, 4 },
 };
 
 static uint16_t some_port(void)
@@ -229,8 +230,8 @@ static void processor_access(void)
 }
 
 static void (*const kinds[])(void) = {
-	port_access,   string_access, apic_access,	    apic_access,
-	random_ipi,    ioapic_access, device_memory_access, processor_access,
+	port_access, string_access, apic_access,          apic_access,
+	random_ipi,  ioapic_access, device_memory_access, processor_access,
 };
 
 /*

@@ -100,7 +100,7 @@ static void low_priority_does_not_wake(void)
 	check_eq("held-by-cr8-does-not-wake", taken[0][NMI] - nmis, 1);
 	check_eq("held-by-cr8", taken[0][WAKE], wakes);
 	sti();
-	write_cr8(0);
+	lower_cr8(0);
 	check("let-in-by-cr8", wait_until(taken[0][WAKE] == wakes + 1));
 	cli();
 	wait_until(done_on(1));

@@ -6,9 +6,9 @@
  */
 #include "guest.h"
 
-#define LOW	VECTOR(4)
-#define MIDDLE	VECTOR(8)
-#define HIGH	VECTOR(12)
+#define LOW     VECTOR(4)
+#define MIDDLE  VECTOR(8)
+#define HIGH    VECTOR(12)
 #define HIGHER2 (HIGH + 2) /* the same class as HIGH */
 
 /* The trace as a number: its vectors' classes, the first on the left. */
@@ -26,15 +26,16 @@ static unsigned int taken_since(uint8_t vector, unsigned int before)
 	return taken[0][vector] - before;
 }
 
-/* Sends to itself by `command` and counts what arrives. */
-static unsigned int send(uint32_t dest, uint32_t command)
+/* Sends to itself by `command` and checks how often it arrives. */
+static void check_send(const char *name, uint32_t dest, uint32_t command, unsigned int expected)
 {
 	uint8_t vector = (uint8_t)command;
 	unsigned int before = taken[0][vector];
 
 	ipi(dest, command);
+	(void)wait_until(taken_since(vector, before) == expected);
 	delay(MOMENT / 10);
-	return taken_since(vector, before);
+	check_eq(name, taken_since(vector, before), expected);
 }
 
 static void self_ipis(void)
@@ -42,17 +43,17 @@ static void self_ipis(void)
 	uint32_t me = apic_id();
 
 	sti();
-	check_eq("self", send(0, ICR_SELF | LOW), 1);
-	check_eq("all", send(0, ICR_ALL | LOW), 1);
-	check_eq("others", send(0, ICR_OTHERS | LOW), 0);
-	check_eq("physical", send(me, LOW), 1);
-	check_eq("physical-not-there", send(me + 7, LOW), 0);
-	check_eq("physical-broadcast", send(x2apic ? 0xffffffff : 0xff, LOW), 1);
+	check_send("self", 0, ICR_SELF | LOW, 1);
+	check_send("all", 0, ICR_ALL | LOW, 1);
+	check_send("others", 0, ICR_OTHERS | LOW, 0);
+	check_send("physical", me, LOW, 1);
+	check_send("physical-not-there", me + 7, LOW, 0);
+	check_send("physical-broadcast", x2apic ? 0xffffffff : 0xff, LOW, 1);
 	if (!x2apic)
 		apic_write(APIC_LDR, 1u << 24);
-	check_eq("logical", send(1, ICR_LOGICAL | LOW), 1);
-	check_eq("logical-not-us", send(2, ICR_LOGICAL | LOW), 0);
-	check_eq("lowest", send(1, ICR_LOGICAL | ICR_LOWEST | LOW), 1);
+	check_send("logical", 1, ICR_LOGICAL | LOW, 1);
+	check_send("logical-not-us", 2, ICR_LOGICAL | LOW, 0);
+	check_send("lowest", 1, ICR_LOGICAL | ICR_LOWEST | LOW, 1);
 	if (x2apic) {
 		unsigned int before = taken[0][LOW];
 
@@ -74,7 +75,8 @@ static void interrupt_flag(void)
 	ipi(0, ICR_SELF | MIDDLE);
 	delay(MOMENT / 10);
 	check_eq("held-while-if-is-0", trace_length, 0);
-	check("irr-shows-it", apic_bit(APIC_IRR, LOW) && apic_bit(APIC_IRR, MIDDLE) && apic_bit(APIC_IRR, HIGH));
+	check("irr-shows-it",
+	      apic_bit(APIC_IRR, LOW) && apic_bit(APIC_IRR, MIDDLE) && apic_bit(APIC_IRR, HIGH));
 	check("tmr-says-edge", !apic_bit(APIC_TMR, LOW));
 	check("isr-does-not", !apic_bit(APIC_ISR, LOW));
 	sti();
@@ -99,10 +101,14 @@ static void sti_shadow(void)
 	uint64_t count = 0;
 
 	handler[LOW] = look_at_counter;
-	after_sti = 99;
-	ipi(0, ICR_SELF | LOW);
-	__asm__ volatile("sti; incq %0; incq %0; incq %0; incq %0; cli" : "+c"(count) : : "memory");
-	check_eq("after-the-shadow", after_sti, 1);
+	if (pvm) {
+		skip("after-the-shadow", "kvm_pvm delivers an interrupt some instructions later");
+	} else {
+		after_sti = 99;
+		ipi(0, ICR_SELF | LOW);
+		__asm__ volatile("sti; incq %0; incq %0; incq %0; incq %0; cli" : "+c"(count) : : "memory");
+		check_eq("after-the-shadow", after_sti, 1);
+	}
 
 	after_sti = 99;
 	ipi(0, ICR_SELF | LOW);
@@ -126,7 +132,7 @@ static void task_priority(void)
 	ipi(0, ICR_SELF | HIGH);
 	delay(MOMENT / 10);
 	check_eq("cr8-holds-back", order(), 0xc);
-	write_cr8(7);
+	lower_cr8(7);
 	check("lower-cr8-lets-in", wait_until(order() == 0xc8));
 	delay(MOMENT / 10);
 	check_eq("and-no-more", order(), 0xc8);
@@ -136,7 +142,7 @@ static void task_priority(void)
 	ipi(0, ICR_SELF | HIGH);
 	delay(MOMENT / 10);
 	check_eq("tpr-holds-back", order(), 0xc84);
-	write_cr8(0);
+	lower_cr8(0);
 	check("cr8-lets-in", wait_until(order() == 0xc84c));
 	cli();
 }
@@ -154,6 +160,7 @@ static void nest(struct frame *f)
 	ipi(0, ICR_SELF | LOW);
 	ipi(0, ICR_SELF | HIGH);
 	sti();
+	(void)wait_until(trace_length == 2);
 	delay(MOMENT / 10);
 	cli();
 	trace[trace_length++] = 0x10; /* the end, to see it in order() */
@@ -203,7 +210,7 @@ static void disabled(void)
 {
 	apic_write(APIC_SVR, SPURIOUS);
 	sti();
-	check_eq("disabled-takes-none", send(0, ICR_SELF | LOW), 0);
+	check_send("disabled-takes-none", 0, ICR_SELF | LOW, 0);
 	cli();
 	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
 	check("and-keeps-none", !apic_bit(APIC_IRR, LOW));

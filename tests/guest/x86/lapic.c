@@ -113,7 +113,7 @@ static void illegal_vectors(void)
 {
 	errors();
 	check_eq("esr-clear", errors(), 0);
-	ipi(apic_id(), 5);
+	ipi(apic_id() + 1, 5);
 	check_eq("esr-before-write", apic_read(APIC_ESR), 0);
 	check_eq("esr-send-illegal", errors(), ESR_SEND_ILLEGAL);
 	check_eq("esr-cleared", errors(), 0);

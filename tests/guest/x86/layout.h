@@ -11,7 +11,7 @@
 #define ENTRY_LONG 2
 
 #define MAX_CPUS   8
-#define STACK_SIZE 0x4000 /* and alignment: a CPU finds its number at the bottom of its stack */
+#define STACK_SIZE 0x4000  /* and alignment: a CPU finds its number at the bottom of its stack */
 #define TRAMPOLINE 0x60000 /* below 1 MiB, where the loader leaves nothing */
 
 #endif

@@ -6,13 +6,13 @@
  */
 #include "guest.h"
 
-#define COM1	 0x3f8
+#define COM1     0x3f8
 #define COM1_FCR 0x3fa
 #define COM1_LSR 0x3fd
 #define LSR_THRE 0x20
-#define FIFO	 16
-#define LINE	 64
-#define DIGITS	 8
+#define FIFO     16
+#define LINE     64
+#define DIGITS   8
 
 #define TICK VECTOR(5)
 

@@ -4,7 +4,7 @@
 
 #define COM1_SCR 0x3ff
 
-#define NO_PORT	 0x1234		/* nothing is there, nor in the 16 ports behind it */
+#define NO_PORT   0x1234        /* nothing is there, nor in the 16 ports behind it */
 #define NO_DEVICE 0xd8000000ULL /* nor here, between the virtio slots and the I/O APIC */
 
 #define VIRTIO_SLOT  0xd0000000ULL /* docs/machine.md */

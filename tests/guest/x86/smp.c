@@ -66,6 +66,15 @@ static unsigned int takers(uint8_t vector)
 	return set;
 }
 
+static unsigned int all_taken(uint8_t vector)
+{
+	unsigned int n = 0;
+
+	for (unsigned int cpu = 0; cpu < cpus; cpu++)
+		n += taken[cpu][vector] - before[cpu];
+	return n;
+}
+
 /* Sends, then waits for all it is for, and a moment more for those it is not for. */
 static void check_takers(const char *name, uint32_t dest, uint32_t command, unsigned int expected)
 {
@@ -189,18 +198,16 @@ static void x2_logical(void)
 static void lowest_priority(void)
 {
 	uint32_t everyone = x2apic ? 0xffff : 0xff;
-	unsigned int sum = 0;
+	unsigned int sent = 0;
 
 	if (!x2apic)
 		flat();
 	remember(LOWEST);
-	for (unsigned int i = 0; i < 8; i++) {
+	do {
 		ipi(everyone, ICR_LOGICAL | ICR_LOWEST | LOWEST);
-		delay(MOMENT / 10);
-	}
-	for (unsigned int cpu = 0; cpu < cpus; cpu++)
-		sum += taken[cpu][LOWEST] - before[cpu];
-	check_eq("lowest-each-to-one", sum, 8);
+	} while (wait_until(all_taken(LOWEST) == ++sent) && sent < 8);
+	delay(MOMENT / 4);
+	check_eq("lowest-each-to-one", all_taken(LOWEST), 8);
 
 	tpr = 0x40;
 	for (unsigned int cpu = 0; cpu < cpus; cpu++)

@@ -170,7 +170,8 @@ static void no_deadline(void)
 
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | TICK);
 	if (x2apic)
-		check_eq("no-deadline-mode", wrmsr_try(MSR_X2APIC + APIC_LVT_TIMER / 16, LVT_DEADLINE | TICK), 13);
+		check_eq("no-deadline-mode", wrmsr_try(MSR_X2APIC + APIC_LVT_TIMER / 16, LVT_DEADLINE | TICK),
+			 13);
 	else
 		apic_write(APIC_LVT_TIMER, LVT_MASKED | LVT_DEADLINE | TICK);
 	check_eq("no-deadline-bit", apic_read(APIC_LVT_TIMER), LVT_MASKED | TICK);
