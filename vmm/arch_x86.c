@@ -33,11 +33,12 @@ int arch_vm_init(struct vm *vm, struct err *err)
 	if (!arch)
 		return err_host(err, ENOMEM, "the VM");
 	vm->arch = arch;
+	arch->tsc_probe = (struct tsc_probe)TSC_PROBE_NONE;
 	ret = kvm_x86_supported_cpuid(&vm->kvm, &arch->cpuid, err);
 	if (ret < 0)
 		goto fail;
 
-	arch->tsc_khz = probe_tsc(&vm->kvm, &arch->cpuid, &arch->tsc_deadline);
+	arch->tsc_khz = tsc_probe(&arch->tsc_probe, &vm->kvm, &arch->cpuid, &arch->tsc_deadline);
 	/* An eighth of the TSC's: what the CPUID crystal says (cpuid_x86.c). */
 	arch->lapic_hz = arch->tsc_khz ? arch->tsc_khz * 125 : DEFAULT_LAPIC_HZ;
 	log_debug("TSC %u kHz, LAPIC timer %u Hz, TSC-deadline mode %s", arch->tsc_khz, arch->lapic_hz,
@@ -65,6 +66,7 @@ void arch_vm_finish(struct vm *vm)
 	if (!vm->arch)
 		return;
 	apic_destroy(vm->arch->apic);
+	tsc_probe_finish(&vm->arch->tsc_probe);
 	free(vm->arch);
 	vm->arch = NULL;
 }

@@ -8,6 +8,7 @@
 void probe_arch(struct probe *probe, const struct kvm *kvm)
 {
 	bool software = software_kvm(), deadline = false;
+	struct tsc_probe tsc = TSC_PROBE_NONE;
 	struct kvm_x86_cpuid cpuid;
 	uint32_t khz = 0;
 	struct err err;
@@ -20,7 +21,7 @@ void probe_arch(struct probe *probe, const struct kvm *kvm)
 		      "interrupts handed over without a system call");
 
 	if (kvm_x86_supported_cpuid(kvm, &cpuid, &err) >= 0)
-		khz = probe_tsc(kvm, &cpuid, &deadline);
+		khz = tsc_probe(&tsc, kvm, &cpuid, &deadline);
 	probe_add(probe, "tsc", khz != 0, false,
 		  "guests will measure the rates of their timers by themselves", "TSC at %u kHz", khz);
 	probe_add(probe, "tsc-deadline", deadline, false,
@@ -30,4 +31,5 @@ void probe_arch(struct probe *probe, const struct kvm *kvm)
 		  "enable VMX or SVM (nested virtualization, if this is a VM) and load kvm_intel or kvm_amd",
 		  software ? "kvm_pvm runs guest kernels in software" : "guests run on VMX or SVM");
 	probe->stock_kernels = !software;
+	tsc_probe_finish(&tsc);
 }

@@ -70,35 +70,34 @@ static bool try_it(const struct kvm_vcpu *vcpu, const struct kvm_x86_cpuid *cpui
 	       vcpu->run->msr.index == LAPIC_MSR_TSC_DEADLINE;
 }
 
-uint32_t probe_tsc(const struct kvm *kvm, const struct kvm_x86_cpuid *cpuid, bool *deadline)
+uint32_t tsc_probe(struct tsc_probe *probe, const struct kvm *kvm, const struct kvm_x86_cpuid *cpuid,
+		   bool *deadline)
 {
-	struct kvm_ram ram;
-	struct kvm_vm vm;
-	struct kvm_vcpu vcpu;
 	struct err err; /* any failure is a no */
-	uint32_t khz = 0;
+	uint32_t khz;
 
+	*probe = (struct tsc_probe)TSC_PROBE_NONE;
 	*deadline = false;
-	if (kvm_ram_map(&ram, SIZE, KVM_RAM_ANONYMOUS, &err) < 0)
+	if (kvm_ram_map(&probe->ram, SIZE, KVM_RAM_ANONYMOUS, &err) < 0)
 		return 0;
-	put_u64(ram.host, PML4, PDPT | PTE_PRESENT_WRITE);
-	put_u64(ram.host, PDPT, PD | PTE_PRESENT_WRITE);
-	put_u64(ram.host, PD, PTE_PRESENT_WRITE | PTE_LARGE);
-	memcpy(ram.host + CODE, code, sizeof(code));
+	put_u64(probe->ram.host, PML4, PDPT | PTE_PRESENT_WRITE);
+	put_u64(probe->ram.host, PDPT, PD | PTE_PRESENT_WRITE);
+	put_u64(probe->ram.host, PD, PTE_PRESENT_WRITE | PTE_LARGE);
+	memcpy(probe->ram.host + CODE, code, sizeof(code));
 
-	if (kvm_vm_create(&vm, kvm, 0, &err) < 0)
-		goto out_ram;
-	if (kvm_x86_vm_setup(&vm, PC_VMX_PAGES, &err) < 0 ||
-	    kvm_vm_set_memory(&vm, 0, 0, SIZE, ram.host, &err) < 0)
-		goto out_vm;
-	if (kvm_vcpu_create(&vcpu, &vm, 0, &err) < 0)
-		goto out_vm;
-	khz = kvm_x86_tsc_khz(&vcpu);
-	*deadline = khz && try_it(&vcpu, cpuid, &err);
-	kvm_vcpu_destroy(&vcpu);
-out_vm:
-	kvm_vm_destroy(&vm);
-out_ram:
-	kvm_ram_unmap(&ram);
+	if (kvm_vm_create(&probe->vm, kvm, 0, &err) < 0 ||
+	    kvm_x86_vm_setup(&probe->vm, PC_VMX_PAGES, &err) < 0 ||
+	    kvm_vm_set_memory(&probe->vm, 0, 0, SIZE, probe->ram.host, &err) < 0 ||
+	    kvm_vcpu_create(&probe->vcpu, &probe->vm, 0, &err) < 0)
+		return 0;
+	khz = kvm_x86_tsc_khz(&probe->vcpu);
+	*deadline = khz && try_it(&probe->vcpu, cpuid, &err);
 	return khz;
+}
+
+void tsc_probe_finish(struct tsc_probe *probe)
+{
+	kvm_vcpu_destroy(&probe->vcpu);
+	kvm_vm_destroy(&probe->vm);
+	kvm_ram_unmap(&probe->ram);
 }

@@ -8,9 +8,18 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
+/* The throw-away VM of tsc_x86.c. */
+struct tsc_probe {
+	struct kvm_ram ram;
+	struct kvm_vm vm;
+	struct kvm_vcpu vcpu;
+};
+#define TSC_PROBE_NONE { .ram.fd = -1, .vm.fd = -1, .vcpu.fd = -1 }
+
 struct vm_arch {
 	struct apic *apic;
 	struct kvm_x86_cpuid cpuid; /* what every vCPU gets, but for its own id */
+	struct tsc_probe tsc_probe; /* kept to the end only to spare the start its closing */
 	uint32_t tsc_khz;           /* 0: KVM does not tell */
 	uint32_t lapic_hz;          /* the LAPIC timer's rate at divisor 1 */
 	bool tsc_deadline;          /* proven to arrive here: offered to the guest */
@@ -37,9 +46,12 @@ int cpuid_apply(struct vcpu *vcpu, struct err *err);
 /*
  * tsc_x86.c: asks a throw-away VM about its TSC. Returns the rate in kHz, 0 where KVM does not tell.
  * `*deadline`: a guest's write of IA32_TSC_DEADLINE reaches the program on this host; some kernels
- * swallow it in a fast path. `cpuid` is what the VM's vCPU gets.
+ * swallow it in a fast path. `cpuid` is what the VM's vCPU gets. Needs tsc_probe_finish() in any
+ * case, which waits for grace periods in the kernel and so is better put off.
  */
-uint32_t probe_tsc(const struct kvm *kvm, const struct kvm_x86_cpuid *cpuid, bool *deadline);
+uint32_t tsc_probe(struct tsc_probe *probe, const struct kvm *kvm, const struct kvm_x86_cpuid *cpuid,
+		   bool *deadline);
+void tsc_probe_finish(struct tsc_probe *probe);
 
 /* exit_x86.c: acts on run->exit_reason. */
 void vcpu_handle_exit(struct vcpu *vcpu);

@@ -9,13 +9,16 @@
 #ifndef VIREO_TESTS_UNIT_FAKE_H
 #define VIREO_TESTS_UNIT_FAKE_H
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices/bus.h"
 #include "devices/chardev.h"
 #include "devices/clock.h"
 #include "devices/device.h"
 #include "devices/irqchip.h"
+#include "kvm/log.h"
 
 /* --- clock --- */
 
@@ -291,6 +294,32 @@ static inline void rig_write(struct rig *rig, uint64_t offset, unsigned int size
 static inline uint64_t rig_unclaimed(unsigned int size)
 {
 	return size < 8 ? RIG_UNCLAIMED & ((1ULL << 8 * size) - 1) : RIG_UNCLAIMED;
+}
+
+/* --- log --- */
+
+/* Runs `body` with the log at debug level caught; returns how many lines say `text`. */
+static inline unsigned int fake_log_lines(void (*body)(void *ctx), void *ctx, const char *text)
+{
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	unsigned int lines = 0;
+	char line[256];
+
+	assert_non_null(file);
+	assert_true(saved >= 0);
+	assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+	log_set_level(LOG_DEBUG);
+	body(ctx);
+	log_set_level(LOG_WARN);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	close(saved);
+
+	rewind(file);
+	while (fgets(line, sizeof(line), file))
+		lines += strstr(line, text) != NULL;
+	fclose(file);
+	return lines;
 }
 
 /* --- a guest that tries everything --- */

@@ -105,7 +105,7 @@ static void test_access_widths(void **state)
 	assert_int_equal(get(RTCMR), 0x22222222);
 	assert_int_equal(get(RTCLR), 0x11111111);
 	assert_int_equal(rig_read(&rig, RTCMR, 8), 0x1111111122222222);
-	assert_int_equal(rig.bus.misses, 6 + 1); /* the access before last was cut in two by its bus */
+	assert_int_equal(rig.bus.misses, 6);
 }
 
 static void test_reserved_and_read_only(void **state)

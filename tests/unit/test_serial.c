@@ -207,6 +207,23 @@ static void test_guest_overruns_the_transmitter(void **state)
 	assert_int_equal(in(LSR), EMPTY);
 }
 
+static void overrun_the_transmitter(void *ctx)
+{
+	(void)ctx;
+	rig.console.room = 0;
+	for (int i = 0; i < 1000; i++)
+		out(THR, 'x');
+}
+
+/* And it is said, once: a guest cannot fill the log. */
+static void test_lost_output_is_logged_once(void **state)
+{
+	(void)state;
+	out(FCR, FIFO_ON);
+	assert_int_equal(fake_log_lines(overrun_the_transmitter, NULL, "serial"), 1);
+	assert_int_equal(fake_log_lines(overrun_the_transmitter, NULL, ""), 0);
+}
+
 static void test_waiting_output_is_offered_at_the_end(void **state)
 {
 	struct rig last;
@@ -474,6 +491,7 @@ int main(void)
 		TEST(test_back_pressure),
 		TEST(test_back_pressure_of_one_byte),
 		TEST(test_guest_overruns_the_transmitter),
+		TEST(test_lost_output_is_logged_once),
 		TEST(test_waiting_output_is_offered_at_the_end),
 		TEST(test_thre_interrupt),
 		TEST(test_thre_interrupt_reappears_when_enabled_again),

@@ -120,18 +120,35 @@ static void test_no_handshake_polling(void **state)
 	assert_input("hi");
 }
 
-/* The same with interrupts. */
+/* Input from before the port was there, of which nobody told it. */
+static void test_input_before_the_port(void **state)
+{
+	struct rig late;
+
+	(void)state;
+	rig_init(&late);
+	fake_chardev_feed(&late.console, "!", 1);
+	rig_plug(&late, &serial_class, 0, 8, 0);
+	assert_int_equal(rig_read(&late, LSR, 1), EMPTY | DR);
+	assert_int_equal(rig_read(&late, RBR, 1), '!');
+	rig_finish(&late);
+}
+
+/* The same as by polling, with interrupts. */
 static void test_no_handshake_interrupt(void **state)
 {
 	(void)state;
 	fake_chardev_type(&rig.console, "hi");
 	out(MCR, OUT2);
-	assert_false(rig_line(&rig));
+	out(IER, ETBEI | ELSI);
+	assert_int_equal(in(RBR), 0);
+	assert_int_equal(fake_chardev_waiting(&rig.console), 2); /* nobody has looked yet */
 	out(IER, ERBFI);
 	assert_true(rig_line(&rig));
 	assert_int_equal(in(IIR), 0x04);
 	assert_int_equal(in(RBR), 'h');
 	assert_int_equal(in(RBR), 'i');
+	assert_int_equal(in(RBR), 0);
 }
 
 /*
@@ -228,6 +245,8 @@ static void test_fifo_resets(void **state)
 	write_text("lost");
 	fake_chardev_type(&rig.console, "kept");
 	assert_false(rig_line(&rig));
+	out(FCR, FIFO_ON | 0x40); /* neither */
+	assert_int_equal(in(LSR), DR);
 
 	out(FCR, FIFO_ON | TX_RESET);
 	assert_int_equal(in(LSR), EMPTY | DR);
@@ -277,6 +296,7 @@ int main(void)
 		TEST(test_idle_polling_is_cheap),
 		TEST(test_handshake),
 		TEST(test_no_handshake_polling),
+		TEST(test_input_before_the_port),
 		TEST(test_no_handshake_interrupt),
 		TEST(test_piped_input_survives_driver_start),
 		TEST(test_fifo_bits_need_bit_0),
