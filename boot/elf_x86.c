@@ -13,6 +13,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,8 @@ struct elf {
 	const struct image *img;
 	Elf64_Ehdr header;
 	Elf64_Phdr segment[MAX_SEGMENTS];
+	bool has_pvh;
+	uint64_t pvh_entry;
 };
 
 bool elf_probe(const uint8_t head[X86_PROBE_SIZE])
@@ -123,17 +126,14 @@ static int load_segments(const struct elf *elf, struct boot *boot, const struct 
 		if (ph->p_paddr + ph->p_memsz > boot->kernel_end)
 			boot->kernel_end = ph->p_paddr + ph->p_memsz;
 	}
-	if (boot->kernel_end == 0)
-		return err_user(err, "kernel %s is an ELF file with nothing to load", elf->img->path);
 	return 0;
 }
 
 /*
  * Looks for the PVH entry among notes[size] (System V ABI, "Note Section"; as everywhere, aligned to
- * 4 bytes in 64-bit files too). `*entry` is left alone if there is none.
+ * 4 bytes in 64-bit files too).
  */
-static int scan_notes(const struct elf *elf, const uint8_t *notes, uint64_t size, uint64_t *entry,
-		      struct err *err)
+static int scan_notes(struct elf *elf, const uint8_t *notes, uint64_t size, struct err *err)
 {
 	uint64_t at = 0;
 
@@ -154,14 +154,15 @@ static int scan_notes(const struct elf *elf, const uint8_t *notes, uint64_t size
 		if (note.n_descsz != 4 && note.n_descsz != 8)
 			return err_user(err, "kernel %s is damaged: its PVH note has %u bytes, not 4 or 8",
 					elf->img->path, note.n_descsz);
-		*entry = 0;
-		memcpy(entry, notes + desc_at, note.n_descsz);
+		elf->has_pvh = true;
+		elf->pvh_entry = 0;
+		memcpy(&elf->pvh_entry, notes + desc_at, note.n_descsz);
 		return 0;
 	}
 	return 0;
 }
 
-static int read_notes(const struct elf *elf, const Elf64_Phdr *ph, uint64_t *entry, struct err *err)
+static int read_notes(struct elf *elf, const Elf64_Phdr *ph, struct err *err)
 {
 	uint8_t *notes;
 	int ret;
@@ -174,28 +175,26 @@ static int read_notes(const struct elf *elf, const Elf64_Phdr *ph, uint64_t *ent
 		return err_host(err, ENOMEM, "read the notes of kernel %s", elf->img->path);
 	ret = image_read(elf->img, ph->p_offset, notes, ph->p_filesz, err);
 	if (!ret)
-		ret = scan_notes(elf, notes, ph->p_filesz, entry, err);
+		ret = scan_notes(elf, notes, ph->p_filesz, err);
 	free(notes);
 	return ret;
 }
 
 /* Finds the entry point and its kind. */
-static int find_entry(const struct elf *elf, struct boot *boot, struct err *err)
+static int find_entry(struct elf *elf, struct boot *boot, struct err *err)
 {
-	uint64_t pvh = UINT64_MAX;
-
-	for (unsigned int i = 0; i < elf->header.e_phnum && pvh == UINT64_MAX; i++) {
+	for (unsigned int i = 0; i < elf->header.e_phnum && !elf->has_pvh; i++) {
 		const Elf64_Phdr *ph = &elf->segment[i];
 		int ret;
 
 		if (ph->p_type != PT_NOTE || ph->p_filesz == 0)
 			continue;
-		ret = read_notes(elf, ph, &pvh, err);
+		ret = read_notes(elf, ph, err);
 		if (ret)
 			return ret;
 	}
-	boot->mode = pvh == UINT64_MAX ? BOOT_X86_LONG64 : BOOT_X86_PVH;
-	boot->entry = pvh == UINT64_MAX ? elf->header.e_entry : pvh;
+	boot->mode = elf->has_pvh ? BOOT_X86_PVH : BOOT_X86_LONG64;
+	boot->entry = elf->has_pvh ? elf->pvh_entry : elf->header.e_entry;
 
 	for (unsigned int i = 0; i < elf->header.e_phnum; i++) {
 		const Elf64_Phdr *ph = &elf->segment[i];
@@ -205,7 +204,7 @@ static int find_entry(const struct elf *elf, struct boot *boot, struct err *err)
 	}
 	return err_user(err,
 			"kernel %s: its %s entry point, 0x%" PRIx64 ", is at no physical address it loads",
-			elf->img->path, pvh == UINT64_MAX ? "ELF" : "PVH", boot->entry);
+			elf->img->path, elf->has_pvh ? "PVH" : "ELF", boot->entry);
 }
 
 int elf_load(struct boot *boot, const struct image *img, const struct machine *m, const struct guest_mem *mem,

@@ -260,17 +260,18 @@ static int place(struct boot *boot, const struct image *img, const struct arm64_
 	return 0;
 }
 
-/* Puts the bytes in their place, which may be more than image_size says. */
+/* Puts the bytes in their place: fewer or more than image_size says. */
 static int load(struct boot *boot, const struct payload *payload, const struct machine *m,
 		const struct guest_mem *mem, struct err *err)
 {
 	const struct image *img = payload->img;
 	uint64_t start = boot->kernel_start, room = low_ram_end(m) - start, size = img->size;
-	void *host = guest_mem_load(mem, start, room);
+	void *host;
 	int ret;
 
 	if (!payload->packed && size > room)
 		return kernel_does_not_fit(img->path, start, size, m, err);
+	host = guest_mem_load(mem, start, payload->packed ? room : size);
 	if (!host)
 		return err_host_text(err, "no guest memory at 0x%" PRIx64 " for the kernel", start);
 	if (payload->packed)
@@ -282,7 +283,7 @@ static int load(struct boot *boot, const struct payload *payload, const struct m
 				"kernel %s unpacks to more than the 0x%" PRIx64 " bytes from 0x%" PRIx64
 				" to the end of RAM; give the guest more memory (-m)",
 				img->path, room, start);
-	if (!ret && boot->kernel_end < start + size)
+	if (boot->kernel_end < start + size)
 		boot->kernel_end = start + size;
 	return ret;
 }

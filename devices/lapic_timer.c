@@ -52,7 +52,7 @@ static void set_deadline(struct lapic *lapic)
 static uint64_t period(const struct lapic *lapic)
 {
 	uint64_t initial = lapic_get(lapic, LAPIC_TIMER_ICR);
-	uint64_t least = ns_to_ticks(lapic, LAPIC_MIN_PERIOD_NS) + 1;
+	uint64_t least = ns_to_ticks(lapic, LAPIC_MIN_PERIOD_NS - 1) + 1;
 
 	if (initial >= least)
 		return initial;

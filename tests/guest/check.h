@@ -38,6 +38,10 @@ extern const char *cmdline;
 void put_char(char c);
 void power_off(void) __attribute__((noreturn));
 
+/* --- the guest itself: called when the machine is set up; finish() follows --- */
+
+void guest_main(void);
+
 /* The compiler may call these. */
 void *memset(void *to, int byte, size_t n);
 void *memcpy(void *to, const void *from, size_t n);

@@ -100,6 +100,11 @@ struct table {
 	uint32_t length;
 };
 
+/* Of the XSDT; not aligned. */
+struct entry {
+	uint64_t table;
+} __attribute__((packed));
+
 /* Enabled processors of the MADT. */
 static unsigned int count_cpus(const struct table *madt)
 {
@@ -123,7 +128,7 @@ static void acpi(uint64_t rsdp)
 	xsdt = *(const struct table *const *)(root + 24);
 	check_eq("xsdt-sum", sum(xsdt, xsdt->length), 0);
 	for (uint64_t at = (uint64_t)xsdt + 36; at < (uint64_t)xsdt + xsdt->length; at += 8) {
-		const struct table *t = (const void *)*(const uint64_t __attribute__((aligned(4))) *)at;
+		const struct table *t = (const void *)((const struct entry *)at)->table;
 
 		print("INFO table %c%c%c%c\n", t->signature[0], t->signature[1], t->signature[2],
 		      t->signature[3]);

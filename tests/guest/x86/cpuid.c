@@ -37,10 +37,10 @@ static void features(void)
 	check_eq("no-monitor", bit(one.ecx, ECX_MONITOR), 0);
 	check_eq("x2apic", bit(one.ecx, ECX_X2APIC), 1);
 	check_eq("apic", bit(one.edx, EDX_APIC), 1);
-	if (cpus > 1)
+	if (cpus > 1) {
 		check_eq("htt", bit(one.edx, EDX_HTT), 1);
-	if (cpus > 1)
 		check_range("addressable-ids", one.ebx >> 16 & 0xff, cpus, 255);
+	}
 }
 
 /* "Extended Topology Enumeration": a level of threads, one per core, and a level of cores, all of them. */

@@ -11,8 +11,6 @@
 #define WRITE_OUTPUT  0xd1
 #define PVPANIC       0x505
 #define ACPI_RESET    0x602
-#define COM1_LSR      0x3fd
-#define COM1          0x3f8
 
 extern const uint8_t to_reset_vector[], to_reset_vector_end[];
 
@@ -77,9 +75,9 @@ static void spin(void)
 
 static void ask(void)
 {
-	while (!(inb(COM1_LSR) & 1))
+	while (!(uart_read(UART_LSR) & LSR_DR))
 		pause();
-	if (inb(COM1) == 'r')
+	if (uart_read(UART_DATA) == 'r')
 		acpi_reset();
 	else
 		power_off();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "guest.h"
 
+/* docs/machine.md */
 #define COM1          0x3f8
-#define COM1_LSR      (COM1 + 5)
-#define LSR_THRE      0x20
-#define SLEEP_CONTROL 0x600 /* docs/machine.md */
+#define COM1_PIN      4
+#define IOAPIC        0xfec00000ULL
+#define SLEEP_CONTROL 0x600
 #define SLEEP_S5      (5 << 2 | 0x20)
 
 /* A startup IPI has the page number of the trampoline. */
@@ -39,7 +40,7 @@ void trap(struct frame *f);
 
 void put_char(char c)
 {
-	while (!(inb(COM1_LSR) & LSR_THRE))
+	while (!(inb(COM1 + UART_LSR) & LSR_THRE))
 		pause();
 	outb(COM1, (uint8_t)c);
 }
@@ -234,4 +235,72 @@ bool start_cpu(unsigned int cpu)
 	ipi(cpu, ICR_STARTUP | STARTUP_VECTOR);
 	ipi(cpu, ICR_STARTUP | STARTUP_VECTOR);
 	return wait_until(done_on(cpu));
+}
+
+/* --- machine.h --- */
+
+#define VECTOR_UART VECTOR(6)
+#define VECTOR_TICK VECTOR(5)
+#define RTE_LEVEL   0x8000
+
+static void (*uart_run)(void);
+
+uint8_t uart_read(unsigned int reg)
+{
+	return inb((uint16_t)(COM1 + reg));
+}
+
+void uart_write(unsigned int reg, uint8_t value)
+{
+	outb((uint16_t)(COM1 + reg), value);
+}
+
+static void serve_uart(struct frame *f)
+{
+	(void)f;
+	uart_run();
+	eoi();
+}
+
+void on_uart(void (*run)(void))
+{
+	uart_run = run;
+	handler[VECTOR_UART] = serve_uart;
+	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
+	mmio_write(IOAPIC, 0x10 + 2 * COM1_PIN + 1);
+	mmio_write(IOAPIC + 0x10, apic_id() << 24);
+	mmio_write(IOAPIC, 0x10 + 2 * COM1_PIN);
+	mmio_write(IOAPIC + 0x10, RTE_LEVEL | VECTOR_UART);
+}
+
+void sleep_until_interrupt(void)
+{
+	sti_hlt();
+	cli();
+}
+
+void interrupts(bool on)
+{
+	if (on)
+		sti();
+	else
+		cli();
+}
+
+void start_ticks(void)
+{
+	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
+	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | VECTOR_TICK);
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
+	apic_write(APIC_TIMER_INITIAL, 5000000);
+}
+
+void stop_ticks(void)
+{
+	apic_write(APIC_TIMER_INITIAL, 0);
+}
+
+unsigned int ticks(void)
+{
+	return taken[this_cpu()][VECTOR_TICK];
 }

@@ -8,7 +8,7 @@
 #ifndef GUEST_X86_H
 #define GUEST_X86_H
 
-#include "../check.h"
+#include "machine.h"
 #include "layout.h"
 
 /* --- instructions --- */
@@ -319,9 +319,5 @@ void run_on(unsigned int cpu, void (*run)(void));
 bool done_on(unsigned int cpu);
 /* Both, and waits. */
 bool call_on(unsigned int cpu, void (*run)(void));
-
-/* --- the guest itself --- */
-
-void guest_main(void);
 
 #endif

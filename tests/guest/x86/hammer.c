@@ -7,8 +7,6 @@
  */
 #include "guest.h"
 
-#define COM1 0x3f8
-
 static uint64_t count;
 static uint64_t state[2];
 
@@ -241,8 +239,8 @@ static void (*const kinds[])(void) = {
 static void quiet(struct frame *f)
 {
 	(void)f;
-	outb(COM1 + 3, 3);
-	outb(COM1 + 1, 0);
+	uart_write(UART_LCR, 3);
+	uart_write(UART_IER, 0);
 	outb(0x70, 0x0b);
 	outb(0x71, 2);
 	outb(0x70, 0x0c);
@@ -287,10 +285,10 @@ void guest_main(void)
 		pause();
 
 	/* The serial port as it was. */
-	outb(COM1 + 3, 3);
-	outb(COM1 + 1, 0);
-	outb(COM1 + 4, 0);
-	outb(COM1 + 2, 0);
+	uart_write(UART_LCR, 3);
+	uart_write(UART_IER, 0);
+	uart_write(UART_MCR, 0);
+	uart_write(UART_IIR, 0);
 	print("\n");
 	check("survived", true);
 }

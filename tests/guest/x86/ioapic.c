@@ -19,11 +19,6 @@
 #define RTE_LOWEST     0x00100
 
 #define SERIAL_PIN 4
-#define COM1_IER   0x3f9
-#define COM1_IIR   0x3fa
-#define COM1_MCR   0x3fc
-#define IER_THRE   2
-#define MCR_OUT2   8
 
 #define LINE VECTOR(6)
 
@@ -52,12 +47,12 @@ static uint32_t entry(void)
 
 static void raise_line(void)
 {
-	outb(COM1_IER, IER_THRE);
+	uart_write(UART_IER, IER_THRE);
 }
 
 static void lower_line(void)
 {
-	outb(COM1_IER, 0);
+	uart_write(UART_IER, 0);
 }
 
 /* A word on the console would lower and raise the line: checks come after lower_line(). */
@@ -136,7 +131,7 @@ static void level(void)
 static void reading_iir_lowers(struct frame *f)
 {
 	(void)f;
-	(void)inb(COM1_IIR);
+	(void)uart_read(UART_IIR);
 	eoi();
 }
 
@@ -253,7 +248,7 @@ static void destinations(void)
 void guest_main(void)
 {
 	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
-	outb(COM1_MCR, MCR_OUT2);
+	uart_write(UART_MCR, MCR_OUT2);
 	registers();
 	level();
 	level_by_iir();

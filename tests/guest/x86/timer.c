@@ -13,7 +13,7 @@ static void on_tick(struct frame *f)
 	eoi();
 }
 
-static unsigned int ticks(void)
+static unsigned int expiries(void)
 {
 	return taken[0][TICK];
 }
@@ -81,86 +81,86 @@ static void one_shot(void)
 
 	apic_write(APIC_LVT_TIMER, TICK);
 	apic_write(APIC_TIMER_INITIAL, count);
-	check("one-shot", wait_until(ticks() == 1));
+	check("one-shot", wait_until(expiries() == 1));
 	check_range("one-shot-not-early", when - begin, MOMENT / 100 * 98, UINT64_MAX);
 	check_eq("one-shot-count-is-zero", apic_read(APIC_TIMER_CURRENT), 0);
 	check_eq("one-shot-initial-is-kept", apic_read(APIC_TIMER_INITIAL), count);
 	delay(3 * MOMENT);
-	check_eq("one-shot-only-once", ticks(), 1);
+	check_eq("one-shot-only-once", expiries(), 1);
 
 	apic_write(APIC_TIMER_INITIAL, 1);
-	check("one-tick", wait_until(ticks() == 2));
+	check("one-tick", wait_until(expiries() == 2));
 	apic_write(APIC_TIMER_INITIAL, count_for(4 * MOMENT));
 	apic_write(APIC_TIMER_INITIAL, 0);
 	check_eq("stopped-count", apic_read(APIC_TIMER_CURRENT), 0);
 	delay(5 * MOMENT);
-	check_eq("stopped", ticks(), 2);
+	check_eq("stopped", expiries(), 2);
 }
 
 static void masked(void)
 {
-	unsigned int before = ticks();
+	unsigned int before = expiries();
 
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | TICK);
 	apic_write(APIC_TIMER_INITIAL, count_for(MOMENT));
 	delay(3 * MOMENT);
-	check_eq("masked-does-not-interrupt", ticks(), before);
+	check_eq("masked-does-not-interrupt", expiries(), before);
 	check_eq("masked-counts-all-the-same", apic_read(APIC_TIMER_CURRENT), 0);
 	apic_write(APIC_LVT_TIMER, TICK);
 	delay(MOMENT);
-	check_eq("what-came-while-masked-is-lost", ticks(), before);
+	check_eq("what-came-while-masked-is-lost", expiries(), before);
 }
 
 #define PERIODS 20
 
 static void periodic(void)
 {
-	unsigned int before = ticks();
+	unsigned int before = expiries();
 	uint64_t begin = rdtsc();
 	uint32_t count = count_for(MOMENT);
 
 	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | TICK);
 	apic_write(APIC_TIMER_INITIAL, count);
-	check("periodic", wait_until(ticks() >= before + PERIODS));
+	check("periodic", wait_until(expiries() >= before + PERIODS));
 	check_range("periodic-not-early", when - begin, PERIODS * MOMENT / 100 * 98, UINT64_MAX);
 	check_range("periodic-count", apic_read(APIC_TIMER_CURRENT), 0, count);
 	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | LVT_MASKED | TICK);
-	before = ticks();
+	before = expiries();
 	delay(3 * MOMENT);
-	check_eq("periodic-masked", ticks(), before);
+	check_eq("periodic-masked", expiries(), before);
 	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | TICK);
-	check("periodic-goes-on", wait_until(ticks() >= before + 2));
+	check("periodic-goes-on", wait_until(expiries() >= before + 2));
 	apic_write(APIC_TIMER_INITIAL, 0);
-	before = ticks();
+	before = expiries();
 	delay(3 * MOMENT);
-	check_eq("periodic-stopped", ticks(), before);
+	check_eq("periodic-stopped", expiries(), before);
 }
 
 static void deadline(void)
 {
-	unsigned int before = ticks();
+	unsigned int before = expiries();
 	uint64_t begin;
 
 	apic_write(APIC_LVT_TIMER, LVT_DEADLINE | TICK);
 	begin = rdtsc();
 	wrmsr(MSR_TSC_DEADLINE, begin + MOMENT);
 	check_eq("deadline-armed", rdmsr(MSR_TSC_DEADLINE), begin + MOMENT);
-	check("deadline", wait_until(ticks() == before + 1));
+	check("deadline", wait_until(expiries() == before + 1));
 	check_range("deadline-not-early", when - begin, MOMENT, UINT64_MAX);
 	check_eq("deadline-disarmed", rdmsr(MSR_TSC_DEADLINE), 0);
 	wrmsr(MSR_TSC_DEADLINE, 1);
-	check("deadline-in-the-past", wait_until(ticks() == before + 2));
+	check("deadline-in-the-past", wait_until(expiries() == before + 2));
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + 2 * MOMENT);
 	wrmsr(MSR_TSC_DEADLINE, 0);
 	delay(4 * MOMENT);
-	check_eq("deadline-cancelled", ticks(), before + 2);
+	check_eq("deadline-cancelled", expiries(), before + 2);
 	apic_write(APIC_TIMER_INITIAL, count_for(MOMENT));
 	check_eq("deadline-ignores-count", apic_read(APIC_TIMER_CURRENT), 0);
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + 2 * MOMENT);
 	apic_write(APIC_LVT_TIMER, TICK);
 	check_eq("deadline-ends-with-the-mode", rdmsr(MSR_TSC_DEADLINE), 0);
 	delay(4 * MOMENT);
-	check_eq("deadline-does-not-outlive-the-mode", ticks(), before + 2);
+	check_eq("deadline-does-not-outlive-the-mode", expiries(), before + 2);
 }
 
 /* Not offered: the mode's bit is reserved, and the MSR is not there. */

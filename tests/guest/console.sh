@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Time, signals and the console, on either architecture; part of run.
+
+# --- ends from outside ---
+
+for way in halt spin; do
+	if begin timeout-$way; then
+		vireo "$end_guest" -a end=$way --timeout 1 </dev/null
+		status_is 124
+		reports timeout
+		end
+	fi
+done
+signalled sigterm TERM 143 halt
+signalled sigterm-spin TERM 143 spin
+signalled sigint INT 130 halt
+signalled sigint-spin INT 130 spin
+signalled sigkill KILL 137 spin
+
+# One letter each boot: two resets, then power off.
+if begin restart-twice; then
+	printf rrp | vireo "$end_guest" -a end=ask --on-reboot restart
+	status=$(cat "$work/status")
+	status_is 0
+	boots=$(console | grep -c '^INFO end')
+	[ "$boots" = 3 ] || problem "$boots boots, not 3"
+	end
+fi
+
+# --- input ---
+
+# echoes FILE: the guest has sent back what is in FILE.
+echoes() {
+	size=$(wc -c <"$1")
+	says "^INFO received $size\$"
+	tr -d '\r' <"$work/out" | sed '1,/^READY$/d' | head -c "$size" | cmp -s - "$1" ||
+		problem "what came back is not what was sent"
+}
+
+text() {
+	awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "%08d The five boxing wizards jump quickly; how vexingly so!\n", i }'
+}
+
+if begin input-pipe; then
+	text 100 >"$work/text"
+	{
+		head -c 1000 "$work/text"
+		sleep 0.3
+		tail -c +1001 "$work/text"
+		sleep 0.3
+		printf '\004'
+	} | vireo "$echo_guest"
+	status=$(cat "$work/status")
+	status_is 0
+	echoes "$work/text"
+	checks_hold
+	end
+fi
+
+if begin input-file; then
+	text 200 >"$work/text"
+	{
+		cat "$work/text"
+		printf '\004'
+	} >"$work/input"
+	vireo "$echo_guest" <"$work/input"
+	status_is 0
+	echoes "$work/text"
+	checks_hold
+	end
+fi
+
+# terminal KEYS: the echo guest on a terminal, with KEYS (for printf) typed when it is ready.
+terminal() {
+	{
+		await '^READY'
+		# shellcheck disable=SC2059 # it is a format
+		printf "$1"
+		wait_for_status
+	} | script -q -c "stty -a >'$work/before'
+		'$vireo' run --timeout $limit ${host_words:+-a $host_words} '$echo_guest' 2>'$work/err'
+		echo \$? >'$work/status'
+		stty -a >'$work/after'" /dev/null >"$work/out"
+	status=$(cat "$work/status")
+	cmp -s "$work/before" "$work/after" || problem "the terminal is not as it was before"
+}
+
+wait_for_status() {
+	tries=600
+	until [ -s "$work/after" ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+on_terminal() {
+	begin "$1" || return 1
+	rm -f "$work/before" "$work/after"
+	command -v script >/dev/null && command -v stty >/dev/null && return 0
+	skip "no script(1) or stty(1) to make a terminal with"
+	return 1
+}
+
+if on_terminal input-terminal; then
+	terminal 'a line\nCtrl-A is \001\001 or \001a, Ctrl-C is \003\004'
+	printf 'a line\nCtrl-A is \001 or \001, Ctrl-C is \003' >"$work/text"
+	status_is 0
+	echoes "$work/text"
+	end
+fi
+
+if on_terminal leave-terminal; then
+	terminal 'bye\001x'
+	status_is 130
+	end
+fi
+
+# --- output ---
+
+# wrote LINES: they have all come, in order.
+wrote() {
+	text "$1" >"$work/text"
+	head -c $(($1 * 64)) "$work/out" | cmp -s - "$work/text" || problem "the output is not complete and in order"
+}
+
+if begin output-1M; then
+	vireo "$output_guest" -a lines=16384 </dev/null
+	status_is 0
+	wrote 16384
+	says '^END 0 passed, 0 failed$'
+	end
+fi
+
+# A reader that sleeps: the guest's timer goes on, and nothing is lost.
+if begin output-slow-reader; then
+	{
+		"$vireo" run --timeout $limit ${host_words:+-a "$host_words"} "$output_guest" -a lines=4096 \
+			</dev/null 2>"$work/err"
+		echo $? >"$work/status"
+	} | {
+		sleep 3
+		cat >"$work/out"
+	}
+	status=$(cat "$work/status")
+	status_is 0
+	wrote 4096
+	blocked=$(console | sed -n 's/^INFO ticks-while-blocked //p')
+	[ "${blocked:-0}" -gt 20 ] || problem "the guest had ${blocked:-no} ticks while the reader slept"
+	end
+fi
+
+# no_output NAME REDIRECTION: where the output cannot go does not matter to the guest.
+no_output() {
+	begin "$1" || return 0
+	eval "'$vireo' run --timeout $limit '$output_guest' -a lines=100 2>'$work/err' $2"
+	status=$?
+	status_is 0
+	end
+}
+no_output stdout-closed '</dev/null >&-'
+no_output stdin-closed '<&- >/dev/null'
+no_output both-closed '<&- >&-'
+no_output stdout-full '</dev/null >/dev/full'
+
+if begin stdout-reader-gone; then
+	{
+		"$vireo" run --timeout $limit "$output_guest" -a lines=4096 </dev/null 2>"$work/err"
+		echo $? >"$work/status"
+	} | head -c 1000 >"$work/out"
+	status=$(cat "$work/status")
+	status_is 0
+	end
+fi

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What guests for both architectures need of a machine, beyond a console to speak on. */
+#ifndef GUEST_MACHINE_H
+#define GUEST_MACHINE_H
+
+#include "check.h"
+
+/* Registers of the serial port, and their bits (National Semiconductor, PC16550D data sheet). */
+enum {
+	UART_DATA = 0,
+	UART_IER = 1,
+	UART_IIR = 2, /* FCR on write */
+	UART_LCR = 3,
+	UART_MCR = 4,
+	UART_LSR = 5,
+	UART_SCR = 7,
+
+	IER_RX = 1,
+	IER_THRE = 2,
+	FCR_FIFOS = 0x01,
+	FCR_TRIGGER_14 = 0xc0,
+	MCR_DTR = 1,
+	MCR_RTS = 2,
+	MCR_OUT2 = 8, /* connects the interrupt */
+	LSR_DR = 1,
+	LSR_THRE = 0x20,
+};
+
+uint8_t uart_read(unsigned int reg);
+void uart_write(unsigned int reg, uint8_t value);
+
+/* Has this CPU call `run` for each interrupt of the serial port, which is level-triggered. */
+void on_uart(void (*run)(void));
+
+/* Turns interrupts on, sleeps until one has been served, and turns them off. */
+void sleep_until_interrupt(void);
+
+/* Interrupts on or off. */
+void interrupts(bool on);
+
+/* Begins, or ends, to count some milliseconds each, by interrupts of the CPU's own timer. */
+void start_ticks(void);
+void stop_ticks(void);
+unsigned int ticks(void);
+
+#endif

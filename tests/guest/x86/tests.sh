@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The tests of the tiny guests for x86-64; part of ../run.
+
+end_guest=$guests/end.elf
+echo_guest=$guests/echo.elf
+output_guest=$guests/output.elf
+
+boots boot-pvh "$guests/boot.elf"
+boots boot-long "$guests/boot-long.elf"
+boots boot-bzimage "$guests/boot.bzimage"
+
+checks cpuid cpuid.elf
+checks cpuid-3-cpus cpuid.elf -c 3 -a cpus=3
+checks lapic lapic.elf
+checks lapic-x2apic lapic.elf -a x2apic
+checks timer timer.elf
+checks timer-x2apic timer.elf -a x2apic
+checks irq irq.elf
+checks irq-x2apic irq.elf -a x2apic
+checks hlt hlt.elf -c 2
+checks hlt-x2apic hlt.elf -c 2 -a x2apic
+checks smp smp.elf -c 2 -a cpus=2
+checks smp-x2apic smp.elf -c 2 -a "cpus=2 x2apic"
+checks smp-4-cpus smp.elf -c 4 -a cpus=4
+checks smp-4-cpus-x2apic smp.elf -c 4 -a "cpus=4 x2apic"
+checks ioapic ioapic.elf -c 2
+checks ioapic-x2apic ioapic.elf -c 2 -a x2apic
+
+if begin ports; then
+	today=$(date -u +%Y-%m-%d)
+	vireo "$guests/ports.elf" </dev/null
+	status_is 0
+	checks_hold
+	says '^INFO string The quick brown fox jumps over the lazy dog 0123456789$'
+	says "^INFO date \($today\|$(date -u +%Y-%m-%d)\)\$" # midnight may have come between
+	end
+fi
+
+for seed in 1 2 3; do
+	checks hammer-$seed hammer.elf -c 2 -a "seed=$seed count=20000"
+done
+
+ends end-poweroff 0 poweroff
+ends end-i8042-pulse 10 i8042-pulse
+ends end-i8042-output-port 10 i8042-output-port
+ends end-acpi-reset 10 acpi-reset
+ends end-reset-vector 10 reset-vector
+ends end-init 10 init
+ends end-panic 11 panic
+
+# Where and in which code; but what SVM keeps of a CPU that shut down is its reset state.
+if begin end-triple-fault; then
+	vireo "$end_guest" -a end=triple-fault </dev/null
+	status_is 12
+	reports 'triple fault at RIP 0x[0-9a-f]* .*code \(0f 0b 90 de ad\|b0 fe e6 64 f4\)'
+	[ "$host_words" != pvm ] || reports 'kvm_pvm'
+	end
+fi
