@@ -30,7 +30,7 @@ struct console {
 	bool in_is_file;                  /* cannot be waited for: always ready */
 	bool in_done;                     /* end of input, or none at all */
 	bool out_is_file, out_is_socket, out_is_own;
-	bool out_waits;			  /* the loop waits for EPOLLOUT */
+	bool out_waits;   /* the loop waits for EPOLLOUT */
 	bool is_terminal; /* stdin is, and we have it */
 	bool escape;      /* the last byte typed was Ctrl-A */
 

@@ -14,7 +14,10 @@ struct tsc_probe {
 	struct kvm_vm vm;
 	struct kvm_vcpu vcpu;
 };
-#define TSC_PROBE_NONE { .ram.fd = -1, .vm.fd = -1, .vcpu.fd = -1 }
+#define TSC_PROBE_NONE                                   \
+	{                                                \
+		.ram.fd = -1, .vm.fd = -1, .vcpu.fd = -1 \
+	}
 
 struct vm_arch {
 	struct apic *apic;

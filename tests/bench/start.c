@@ -25,13 +25,13 @@
 /* Entered at the load address + 0x200. */
 static const uint8_t code[] = {
 	0x66, 0xba, 0xf8, 0x03, /* mov dx, 0x3f8 */
-	0xb0, '!',		/* mov al, '!' */
-	0xee,			/* out dx, al */
+	0xb0, '!',              /* mov al, '!' */
+	0xee,                   /* out dx, al */
 	0x66, 0xba, 0x00, 0x06, /* mov dx, 0x600: sleep control */
-	0xb0, 0x34,		/* mov al, SLP_EN | 5 << 2 */
-	0xee,			/* out dx, al */
-	0xf4,			/* hlt */
-	0xeb, 0xfd,		/* jmp back to hlt */
+	0xb0, 0x34,             /* mov al, SLP_EN | 5 << 2 */
+	0xee,                   /* out dx, al */
+	0xf4,                   /* hlt */
+	0xeb, 0xfd,             /* jmp back to hlt */
 };
 
 static void put(uint8_t *image, unsigned int offset, uint64_t value, size_t size)
@@ -53,11 +53,11 @@ static int write_kernel(const char *path)
 		put(image, 0x200, 0x6aeb, 2); /* jmp over the header */
 		memcpy(image + 0x202, "HdrS", 4);
 		put(image, 0x206, 0x020f, 2);
-		put(image, 0x211, 1, 1);	 /* loaded high */
+		put(image, 0x211, 1, 1); /* loaded high */
 		put(image, 0x214, 0x100000, 4);
 		put(image, 0x22c, 0x7fffffff, 4);
 		put(image, 0x230, 0x200000, 4); /* alignment */
-		put(image, 0x234, 1, 1);	 /* relocatable */
+		put(image, 0x234, 1, 1);        /* relocatable */
 		put(image, 0x235, 21, 1);
 		put(image, 0x236, 1, 2); /* 64-bit entry */
 		put(image, 0x238, 2047, 4);

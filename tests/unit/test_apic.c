@@ -202,7 +202,7 @@ static void test_x2apic_ipis_reach_all_ids(void **state)
 		assert_int_equal(lapic_pending(&apic->lapic[cpu]), 0x43);
 }
 
-/* "MP Initialization Protocol": INIT assert, INIT de-assert, two SIPIs. */
+/* Chapter "Multiple-Processor Management", "MP Initialization Protocol". */
 static void test_starting_a_processor(void **state)
 {
 	uint8_t vector = 0;

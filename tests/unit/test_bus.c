@@ -322,6 +322,7 @@ static void test_split_at_edges(void **state)
 	bus_write(&rig.bus, 0xfff, 2, 0x2211);
 	assert_access(p, 1, 0, 1);
 	assert_int_equal(p->access[1].value, 0x22);
+	assert_int_equal(rig.bus.logged[2], 0xfff + 1);
 	rig_finish(&rig);
 }
 

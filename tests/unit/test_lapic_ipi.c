@@ -223,7 +223,7 @@ static void test_nmi_init_and_sipi_are_events(void **state)
 	assert_int_equal(lapic_pending(&rig.lapic), -1); /* none has to do with the IRR */
 }
 
-/* "MP Initialization Protocol": INIT, SIPI, SIPI; the second SIPI finds the processor running. */
+/* Chapter "Multiple-Processor Management", "MP Initialization Protocol": the second SIPI finds it running. */
 static void test_the_first_sipi_starts(void **state)
 {
 	uint8_t vector = 0;

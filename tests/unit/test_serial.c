@@ -207,12 +207,10 @@ static void test_guest_overruns_the_transmitter(void **state)
 	assert_int_equal(in(LSR), EMPTY);
 }
 
-static void overrun_the_transmitter(void *ctx)
+static void write_16_bytes(void *ctx)
 {
 	(void)ctx;
-	rig.console.room = 0;
-	for (int i = 0; i < 1000; i++)
-		out(THR, 'x');
+	write_text("0123456789abcdef");
 }
 
 /* And it is said, once: a guest cannot fill the log. */
@@ -220,8 +218,10 @@ static void test_lost_output_is_logged_once(void **state)
 {
 	(void)state;
 	out(FCR, FIFO_ON);
-	assert_int_equal(fake_log_lines(overrun_the_transmitter, NULL, "serial"), 1);
-	assert_int_equal(fake_log_lines(overrun_the_transmitter, NULL, ""), 0);
+	rig.console.room = 0;
+	assert_int_equal(fake_log_lines(write_16_bytes, NULL, ""), 0);
+	assert_int_equal(fake_log_lines(write_16_bytes, NULL, "serial"), 1);
+	assert_int_equal(fake_log_lines(write_16_bytes, NULL, ""), 0);
 }
 
 static void test_waiting_output_is_offered_at_the_end(void **state)
