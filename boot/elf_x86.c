@@ -7,8 +7,8 @@
  * docs/misc/pvh.pandoc, "x86/HVM direct boot ABI") the file itself says that it has a PVH entry and
  * where: that is taken. Without the note the ELF entry point is taken for Linux's startup_64, which
  * has no magic number of its own but wants what the 64-bit boot protocol gives: boot_params.
- * PVH has no place for a device tree or a random seed; who needs them for a kernel with the note
- * boots its bzImage instead.
+ * PVH has no place for a device tree: a machine that is described by one alone takes the ELF entry
+ * point, note or not.
  */
 #include <elf.h>
 #include <errno.h>
@@ -181,8 +181,10 @@ static int read_notes(struct elf *elf, const Elf64_Phdr *ph, struct err *err)
 }
 
 /* Finds the entry point and its kind. */
-static int find_entry(struct elf *elf, struct boot *boot, struct err *err)
+static int find_entry(struct elf *elf, struct boot *boot, const struct machine *m, struct err *err)
 {
+	bool pvh;
+
 	for (unsigned int i = 0; i < elf->header.e_phnum && !elf->has_pvh; i++) {
 		const Elf64_Phdr *ph = &elf->segment[i];
 		int ret;
@@ -193,8 +195,9 @@ static int find_entry(struct elf *elf, struct boot *boot, struct err *err)
 		if (ret)
 			return ret;
 	}
-	boot->mode = elf->has_pvh ? BOOT_X86_PVH : BOOT_X86_LONG64;
-	boot->entry = elf->has_pvh ? elf->pvh_entry : elf->header.e_entry;
+	pvh = elf->has_pvh && !m->no_acpi;
+	boot->mode = pvh ? BOOT_X86_PVH : BOOT_X86_LONG64;
+	boot->entry = pvh ? elf->pvh_entry : elf->header.e_entry;
 
 	for (unsigned int i = 0; i < elf->header.e_phnum; i++) {
 		const Elf64_Phdr *ph = &elf->segment[i];
@@ -204,7 +207,7 @@ static int find_entry(struct elf *elf, struct boot *boot, struct err *err)
 	}
 	return err_user(err,
 			"kernel %s: its %s entry point, 0x%" PRIx64 ", is at no physical address it loads",
-			elf->img->path, elf->has_pvh ? "PVH" : "ELF", boot->entry);
+			elf->img->path, pvh ? "PVH" : "ELF", boot->entry);
 }
 
 int elf_load(struct boot *boot, const struct image *img, const struct machine *m, const struct guest_mem *mem,
@@ -215,7 +218,7 @@ int elf_load(struct boot *boot, const struct image *img, const struct machine *m
 
 	ret = read_headers(&elf, err);
 	if (!ret)
-		ret = find_entry(&elf, boot, err);
+		ret = find_entry(&elf, boot, m, err);
 	if (!ret)
 		ret = load_segments(&elf, boot, m, mem, err);
 	if (ret)

@@ -78,7 +78,7 @@ int boot_finish(const struct boot *boot, const struct machine *m, const struct g
 	int ret;
 
 	ret = place_cmdline(boot, m, mem, err);
-	if (!ret)
+	if (!ret && !m->no_acpi)
 		ret = build_acpi(m, mem, err);
 	if (!ret)
 		ret = tables_build(mem, boot->mode, err);

@@ -89,7 +89,7 @@ int boot_params_build(const struct boot *boot, const struct machine *m, const st
 		return -EIO;
 	fill_header(bp, boot, m);
 	fill_e820(bp, m);
-	bp->acpi_rsdp_addr = LAYOUT_ACPI;
+	bp->acpi_rsdp_addr = m->no_acpi ? 0 : LAYOUT_ACPI;
 	if (dtb)
 		ret = add_setup_data(bp, mem, LAYOUT_DTB, LAYOUT_DTB_SIZE, SETUP_DTB, dtb, dtb_size, err);
 	if (!ret && m->have_seeds)
@@ -152,7 +152,7 @@ int pvh_build(const struct machine *m, const struct guest_mem *mem, struct err *
 	block->info.magic = PVH_MAGIC;
 	block->info.version = PVH_VERSION;
 	block->info.cmdline_paddr = LAYOUT_CMDLINE;
-	block->info.rsdp_paddr = LAYOUT_ACPI;
+	block->info.rsdp_paddr = m->no_acpi ? 0 : LAYOUT_ACPI;
 	block->info.memmap_paddr = LAYOUT_PVH + offsetof(struct pvh_block, map);
 	block->info.memmap_entries = map.count;
 	for (unsigned int i = 0; i < map.count; i++) {

@@ -11,6 +11,7 @@
  */
 #include "devices/classes.h"
 #include "devices/clock.h"
+#include "devices/machine.h"
 
 enum {
 	PORT_INDEX = 0,
@@ -31,7 +32,7 @@ enum {
 	REG_B = 0x0b,
 	REG_C = 0x0c,
 	REG_D = 0x0d,
-	REG_CENTURY = 0x32,
+	REG_CENTURY = PC_CMOS_CENTURY,
 	RAM_SIZE = 128,
 
 	A_UIP = 0x80,

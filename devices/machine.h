@@ -64,11 +64,14 @@ extern const struct device_row device_table[];
 #define PC_RESET_VECTOR 0xffff0ULL    /* a real-mode stub that asks the i8042 for a reset */
 #define PC_VMX_PAGES    0xfffbc000ULL /* four pages that VMX needs for real mode; not for the guest */
 
-#define ARM_RAM_BASE        0x80000000ULL
-#define ARM_GIC_DIST_BASE   0x3fff0000ULL
-#define ARM_GIC_CPU_BASE    0x3ffd0000ULL
-#define ARM_GIC_DIST_SIZE   0x10000ULL
-#define ARM_GIC_CPU_SIZE    0x20000ULL
+#define ARM_RAM_BASE      0x80000000ULL
+#define ARM_GIC_DIST_BASE 0x3fff0000ULL
+#define ARM_GIC_CPU_BASE  0x3ffd0000ULL
+#define ARM_GIC_DIST_SIZE 0x10000ULL
+#define ARM_GIC_CPU_SIZE  0x20000ULL
+/* What KVM puts into a GICv2\'s windows; the rest of them stays empty. */
+#define ARM_GICV2_DIST_SIZE 0x1000ULL
+#define ARM_GICV2_CPU_SIZE  0x2000ULL
 #define ARM_GIC_REDIST_SIZE 0x20000ULL /* per vCPU */
 #define ARM_DEVICE_BASE     0x40000000ULL
 #define ARM_DEVICE_END      0x80000000ULL
@@ -131,6 +134,7 @@ struct machine {
 	uint8_t rng_seed[32];
 	uint64_t kaslr_seed;
 	bool have_seeds;
+	bool no_acpi; /* PC: the kernel is to find no ACPI tables */
 };
 
 /*

@@ -93,10 +93,12 @@ static void describe(struct vm *vm, enum irqchip_kind kind)
 		.dist = { vm->cfg->gic_dist, ARM_GIC_DIST_SIZE },
 		.nr_irqs = vm->cfg->gic_irqs,
 	};
-	if (kind == IRQCHIP_GICV3)
+	if (kind == IRQCHIP_GICV3) {
 		place_redistributors(vm, desc);
-	else
-		desc->cpu = (struct machine_range){ vm->cfg->gic_cpu, ARM_GIC_CPU_SIZE };
+	} else {
+		desc->dist.size = ARM_GICV2_DIST_SIZE;
+		desc->cpu = (struct machine_range){ vm->cfg->gic_cpu, ARM_GICV2_CPU_SIZE };
+	}
 }
 
 int arch_irqchip_assume(struct vm *vm, struct err *err)

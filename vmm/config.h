@@ -25,6 +25,14 @@ enum irqchip_choice {
 	CHOOSE_APIC,  /* x86-64 only */
 };
 
+/* How an x86-64 kernel learns of its hardware. */
+enum tables_choice {
+	TABLES_AUTO, /* TABLES_FDT if the kernel's command line has acpi=off, else TABLES_ACPI */
+	TABLES_ACPI,
+	TABLES_FDT,
+	TABLES_BOTH,
+};
+
 enum on_reboot {
 	ON_REBOOT_EXIT,
 	ON_REBOOT_RESTART,
@@ -57,6 +65,8 @@ struct vm_config {
 	char *kernel, *initrd;
 	char *append; /* added to the default command line, or to cmdline; several -a are joined by a blank */
 	char *cmdline; /* replaces the default command line */
+
+	enum tables_choice tables;
 
 	/* [console] */
 	enum console_choice console;

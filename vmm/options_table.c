@@ -48,6 +48,14 @@ static const struct option_choice backings[] = {
 	{ NULL, 0, 0 },
 };
 
+static const struct option_choice tables[] = {
+	{ "auto", TABLES_AUTO, PC },
+	{ "acpi", TABLES_ACPI, PC },
+	{ "fdt", TABLES_FDT, PC },
+	{ "both", TABLES_BOTH, PC },
+	{ NULL, 0, 0 },
+};
+
 static const struct option_choice reboots[] = {
 	{ "exit", ON_REBOOT_EXIT, BOTH },
 	{ "restart", ON_REBOOT_RESTART, BOTH },
@@ -108,6 +116,15 @@ const struct option option_table[] = {
 	  .help = "the kernel's command line, instead of the default \"console=ttyS0\"; drops what the definition "
 		  "file appends" },
 
+	{ .name = "tables",
+	  .section = "boot",
+	  .type = OPTION_CHOICE,
+	  FIELD(tables),
+	  .commands = VM,
+	  .platforms = PC,
+	  .choices = tables,
+	  .help = "how the kernel learns of its hardware: ACPI tables (acpi), a flattened device tree (fdt), or "
+		  "both; auto means fdt if acpi=off is on the command line, else acpi" },
 	{ .name = "cpus",
 	  .letter = 'c',
 	  .section = "machine",

@@ -62,6 +62,31 @@ static void guest_event(void *ctx, enum guest_event event)
 
 /* --- stages --- */
 
+/* Whether `word` is one of the kernel's parameters. */
+static bool has_parameter(const char *cmdline, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = cmdline; (p = strstr(p, word)); p += len)
+		if ((p == cmdline || p[-1] == ' ') && (!p[len] || p[len] == ' '))
+			return true;
+	return false;
+}
+
+/*
+ * A PC kernel is told of its hardware once: one that reads both ACPI tables and a device tree finds
+ * everything twice. An Arm kernel has the device tree only.
+ */
+static void choose_tables(struct vm *vm)
+{
+	enum tables_choice choice = vm->cfg->tables;
+
+	if (choice == TABLES_AUTO)
+		choice = has_parameter(vm->cmdline, "acpi=off") ? TABLES_FDT : TABLES_ACPI;
+	vm->machine.no_acpi = choice == TABLES_FDT;
+	vm->give_fdt = host_platform == PLATFORM_ARM || choice == TABLES_FDT || choice == TABLES_BOTH;
+}
+
 static int start_machine(struct vm *vm, struct err *err)
 {
 	int ret = machine_init(&vm->machine, host_platform, vm->cfg->cpus, vm->cfg->memory, err);
@@ -72,6 +97,7 @@ static int start_machine(struct vm *vm, struct err *err)
 	if (!vm->cmdline)
 		return err_host(err, ENOMEM, "the kernel's command line");
 	vm->machine.cmdline = vm->cmdline;
+	choose_tables(vm);
 	vm->machine.have_seeds = getrandom(vm->machine.rng_seed, sizeof(vm->machine.rng_seed),
 					   GRND_NONBLOCK) == sizeof(vm->machine.rng_seed) &&
 				 getrandom(&vm->machine.kaslr_seed, sizeof(vm->machine.kaslr_seed),
@@ -218,9 +244,9 @@ static int start_kernel(struct vm *vm, struct err *err)
 
 static int start_entry(struct vm *vm, struct err *err)
 {
-	size_t size;
-	void *dtb;
-	int ret = vm_build_fdt(vm, &dtb, &size, err);
+	size_t size = 0;
+	void *dtb = NULL;
+	int ret = vm->give_fdt ? vm_build_fdt(vm, &dtb, &size, err) : 0;
 
 	if (ret < 0)
 		return ret;

@@ -28,6 +28,8 @@ enum {
 
 uint8_t uart_read(unsigned int reg);
 void uart_write(unsigned int reg, uint8_t value);
+/* `n` bytes to the transmitter, which must have room for them. */
+void uart_send(const char *from, unsigned int n);
 
 /* Has this CPU call `run` for each interrupt of the serial port, which is level-triggered. */
 void on_uart(void (*run)(void));

@@ -202,7 +202,7 @@ static void test_no_edge_is_lost(void **state)
 /* --- NMI, INIT, SIPI and errors --- */
 
 static _Atomic unsigned int posted_nmis, posted_sipis;
-static unsigned int seen_nmis, seen_sipis;
+static unsigned int seen_nmis, seen_sipis, bad_sipi_vectors;
 
 static void see_events(struct cpu *cpu, uint32_t events, uint8_t sipi_vector)
 {
@@ -211,18 +211,19 @@ static void see_events(struct cpu *cpu, uint32_t events, uint8_t sipi_vector)
 		seen_nmis = atomic_load_explicit(&posted_nmis, memory_order_relaxed);
 	if (events & LAPIC_EVENT_SIPI) {
 		seen_sipis = atomic_load_explicit(&posted_sipis, memory_order_relaxed);
-		assert_true(sipi_vector >= 0x90 && sipi_vector < 0x90 + SENDERS);
+		bad_sipi_vectors += sipi_vector != 0x9a;
 	}
 }
 
 static void *send_events(void *arg)
 {
+	(void)arg;
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		atomic_fetch_add_explicit(&posted_nmis, 1, memory_order_relaxed);
 		lapic_accept(cpus[0].lapic, APIC_NMI, 0, false);
 		lapic_accept(cpus[0].lapic, APIC_INIT, 0, false);
 		atomic_fetch_add_explicit(&posted_sipis, 1, memory_order_relaxed);
-		lapic_accept(cpus[0].lapic, APIC_STARTUP, (uint8_t)(0x90 + (uintptr_t)arg), false);
+		lapic_accept(cpus[0].lapic, APIC_STARTUP, 0x9a, false);
 		lapic_accept(cpus[0].lapic, APIC_FIXED, 3, false);
 	}
 	return NULL;
@@ -244,7 +245,7 @@ static void test_no_event_is_lost(void **state)
 	pthread_t senders[SENDERS];
 
 	(void)state;
-	posted_nmis = posted_sipis = seen_nmis = seen_sipis = 0;
+	posted_nmis = posted_sipis = seen_nmis = seen_sipis = bad_sipi_vectors = 0;
 	start(1, see_work);
 	cpus[0].on_events = see_events;
 	put(&cpus[0], LAPIC_LVT_ERROR, 0xe0);
@@ -258,6 +259,7 @@ static void test_no_event_is_lost(void **state)
 	stop(1);
 	assert_int_equal(seen_nmis, posted_nmis);
 	assert_int_equal(seen_sipis, posted_sipis);
+	assert_int_equal(bad_sipi_vectors, 0);
 	assert_int_equal(cpus[0].taken[0xe0], 1); /* ESR was never written: one error interrupt */
 	put(&cpus[0], LAPIC_ESR, 0);
 	assert_int_equal(lapic_mmio_read(cpus[0].lapic, LAPIC_ESR, 4), LAPIC_ESR_RECV_ILLEGAL);

@@ -363,6 +363,12 @@ void sleep_until_interrupt(void)
 	interrupts(false);
 }
 
+void uart_send(const char *from, unsigned int n)
+{
+	while (n--)
+		uart_write(UART_DATA, (uint8_t)*from++);
+}
+
 void on_uart(void (*run)(void))
 {
 	handler[UART_SPI] = run;

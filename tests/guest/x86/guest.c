@@ -255,6 +255,13 @@ void uart_write(unsigned int reg, uint8_t value)
 	outb((uint16_t)(COM1 + reg), value);
 }
 
+void uart_send(const char *from, unsigned int n)
+{
+	uint64_t count = n;
+
+	__asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"((uint16_t)COM1) : "memory");
+}
+
 static void serve_uart(struct frame *f)
 {
 	(void)f;

@@ -198,14 +198,14 @@ static void x2_logical(void)
 static void lowest_priority(void)
 {
 	uint32_t everyone = x2apic ? 0xffff : 0xff;
-	unsigned int sent = 0;
-
 	if (!x2apic)
 		flat();
 	remember(LOWEST);
-	do {
+	for (unsigned int sent = 1; sent <= 8; sent++) {
 		ipi(everyone, ICR_LOGICAL | ICR_LOWEST | LOWEST);
-	} while (wait_until(all_taken(LOWEST) == ++sent) && sent < 8);
+		if (!wait_until(all_taken(LOWEST) == sent))
+			break;
+	}
 	delay(MOMENT / 4);
 	check_eq("lowest-each-to-one", all_taken(LOWEST), 8);
 
