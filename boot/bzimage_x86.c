@@ -48,10 +48,9 @@ static int read_header(const struct image *img, struct boot *boot, struct setup_
 		return ret;
 	memcpy(hdr, boot->setup_header, sizeof(*hdr));
 	if (hdr->version < MIN_VERSION)
-		return err_user(
-			err,
-			"kernel %s is a bzImage of boot protocol %u.%02u; 2.12 (Linux 3.8) or later is needed",
-			img->path, hdr->version >> 8, hdr->version & 0xff);
+		return err_user(err,
+				"kernel %s has boot protocol %u.%02u; needed is 2.12 (Linux 3.8) or later",
+				img->path, hdr->version >> 8, hdr->version & 0xff);
 	/* The jump instruction over the header tells where it ends. */
 	boot->header_size = 0x202 - HEADER_OFFSET + (hdr->jump >> 8);
 	if (boot->header_size < offsetof(struct setup_header, handover_offset) ||

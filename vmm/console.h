@@ -46,7 +46,7 @@ struct console {
 /* Takes stdin and stdout. `quit` is called when the user asks to leave. */
 int console_init(struct console *con, struct loop *loop, void (*quit)(void *ctx), void *ctx, struct err *err);
 
-/* SIGTSTP: gives the terminal back and stops the process; after SIGCONT: takes it again. */
+/* Gives the terminal back as it was, and takes it again (SIGTSTP, SIGCONT). */
 void console_suspend(struct console *con);
 void console_resume(struct console *con);
 

@@ -3,11 +3,11 @@
 #include "vmm/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "kvm/log.h"
@@ -44,12 +44,12 @@ static void on_quit(void *ctx)
 static void on_signal(void *ctx, uint32_t events)
 {
 	struct session *s = ctx;
-	struct signalfd_siginfo info;
+	uint8_t number;
 
 	(void)events;
-	if (read(s->signals.fd, &info, sizeof(info)) != sizeof(info))
+	if (read(s->signals.fd, &number, sizeof(number)) != sizeof(number))
 		return;
-	switch (info.ssi_signo) {
+	switch (number) {
 	case SIGTSTP:
 		console_suspend(&s->console);
 		raise(SIGSTOP);
@@ -59,39 +59,59 @@ static void on_signal(void *ctx, uint32_t events)
 		console_resume(&s->console);
 		break;
 	default:
-		vm_end_by_signal(&s->vm, (int)info.ssi_signo);
+		vm_end_by_signal(&s->vm, number);
 	}
+}
+
+/*
+ * Handlers and a pipe, not a signalfd: every signal to any thread wakes whoever waits for a
+ * signalfd, and vCPUs are kicked by signals.
+ */
+static int signal_pipe[2];
+
+static void handle_signal(int number)
+{
+	uint8_t byte = (uint8_t)number;
+	int saved = errno;
+
+	(void)!write(signal_pipe[1], &byte, sizeof(byte));
+	errno = saved;
+}
+
+static void set_handlers(void (*handler)(int))
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART }, old;
+
+	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+		/* What the caller had us ignore (nohup, a shell's background job) stays ignored. */
+		if (!sigaction(handled[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(handled[i], &sa, NULL);
 }
 
 static int open_signals(struct session *s, struct err *err)
 {
-	sigset_t set;
 	int ret;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
-		sigaddset(&set, handled[i]);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	s->signals = (struct loop_source){ .ready = on_signal, .ctx = s };
-	s->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->signals.fd < 0)
-		return err_host(err, errno, "signalfd");
+	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_host(err, errno, "a pipe for signals");
+	s->signals = (struct loop_source){ .fd = signal_pipe[0], .ready = on_signal, .ctx = s };
 	ret = loop_add(&s->loop, &s->signals, EPOLLIN, err);
-	if (ret < 0)
-		close(s->signals.fd);
-	return ret;
+	if (ret < 0) {
+		close(signal_pipe[0]);
+		close(signal_pipe[1]);
+		return ret;
+	}
+	set_handlers(handle_signal);
+	return 0;
 }
 
 /* So that the last output may be waited for without taking away Ctrl-C. */
 static void close_signals(struct session *s)
 {
-	sigset_t set;
-
-	close(s->signals.fd);
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
-		sigaddset(&set, handled[i]);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	set_handlers(SIG_DFL);
+	loop_remove(&s->loop, &s->signals);
+	close(signal_pipe[0]);
+	close(signal_pipe[1]);
 }
 
 /* One boot, to its end. */
@@ -172,6 +192,7 @@ static int run(struct session *s, struct err *err)
 	ret = boot_until_end(s, err);
 
 	clock_timer_set(&s->loop.clock, &s->timeout, CLOCK_NEVER);
+	console_suspend(&s->console); /* before a signal may kill */
 	close_signals(s);
 	/* Who was told to go, goes; who ended by itself leaves no output behind. */
 	patient = s->vm.why != VM_SIGNAL && s->vm.why != VM_QUIT && s->vm.why != VM_TIMEOUT;

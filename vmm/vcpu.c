@@ -62,22 +62,27 @@ void vcpu_destroy(struct vcpu *vcpu)
 
 void vcpu_kick(struct vcpu *vcpu)
 {
-	/* Pairs with vcpu_take_kicks(): the change was made before this exchange. */
+	/* Pairs with vcpu_take_kick() and vcpu_wait(): the change was made before this exchange. */
 	if (vcpu == current || !vcpu->has_thread || atomic_exchange(&vcpu->kicked, true))
 		return;
 	pthread_kill(vcpu->thread, KICK_SIGNAL);
 }
 
-void vcpu_take_kicks(struct vcpu *vcpu)
+/* Pairs with vcpu_kick(): whoever finds `kicked` true has made its change visible to us. */
+static void clear_kick(struct vcpu *vcpu)
+{
+	atomic_exchange(&vcpu->kicked, false);
+}
+
+void vcpu_take_kick(struct vcpu *vcpu)
 {
 	const struct timespec now = { 0 };
 	sigset_t set;
 
+	/* One: should the timer have sent another, the next entry ends at once and comes here again. */
 	kick_set(&set);
-	while (sigtimedwait(&set, NULL, &now) > 0)
-		;
-	/* Pairs with vcpu_kick(): whoever finds this true has made its change visible to us. */
-	atomic_exchange(&vcpu->kicked, false);
+	sigtimedwait(&set, NULL, &now);
+	clear_kick(vcpu);
 }
 
 void vcpu_wait(struct vcpu *vcpu)
@@ -87,7 +92,7 @@ void vcpu_wait(struct vcpu *vcpu)
 	kick_set(&set);
 	while (sigwaitinfo(&set, NULL) < 0 && errno == EINTR)
 		;
-	vcpu_take_kicks(vcpu);
+	clear_kick(vcpu);
 }
 
 void vcpu_arm(struct vcpu *vcpu, uint64_t deadline)

@@ -51,8 +51,8 @@ void vcpu_kick(struct vcpu *vcpu);
 
 /* --- for the vCPU's own thread --- */
 
-/* Takes the kick signals that have arrived; what changed before them may be looked at now. */
-void vcpu_take_kicks(struct vcpu *vcpu);
+/* Takes a kick signal if one has arrived; what changed before it may be looked at now. */
+void vcpu_take_kick(struct vcpu *vcpu);
 
 /* Sleeps until kicked (or the armed timer fires). */
 void vcpu_wait(struct vcpu *vcpu);

@@ -138,7 +138,7 @@ void arch_vcpu_loop(struct vcpu *vcpu)
 		if (!ret)
 			handle_exit(vcpu);
 		else if (ret == -EINTR || ret == -EAGAIN)
-			vcpu_take_kicks(vcpu);
+			vcpu_take_kick(vcpu);
 		else
 			vcpu_run_failed(vcpu, ret);
 	}

@@ -244,7 +244,7 @@ void arch_vcpu_loop(struct vcpu *vcpu)
 		ret = kvm_vcpu_run(&vcpu->kvm);
 		vcpu->arch->hold = false;
 		if (ret == -EINTR || ret == -EAGAIN)
-			vcpu_take_kicks(vcpu);
+			vcpu_take_kick(vcpu);
 
 		/* Raising CR8 does not exit, and the APIC base is KVM's: follow both first. */
 		lapic_set_cr8(lapic, (uint8_t)run->cr8);

@@ -290,6 +290,18 @@ static void the_rsdp_is_where_boot_params_say(void **state)
 	assert_int_equal(sum, 0);
 }
 
+static void without_acpi_there_is_no_rsdp_to_find(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->m.no_acpi = true;
+	load(rig, false);
+	finish(rig, "tree", 4);
+	assert_int_equal(rig_get(rig, BOOT_PARAMS + 0x70, 8), 0);
+	for (uint64_t at = 0xe0000; at < 0x100000; at += 16) /* where Linux looks then */
+		assert_memory_not_equal(rig_ram(rig, at, 8), "RSD PTR ", 8);
+}
+
 int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, bzimage_setup, rig_teardown)
@@ -307,6 +319,7 @@ int main(void)
 		test(segments_are_flat),
 		test(the_reset_vector_asks_for_a_reset),
 		test(the_rsdp_is_where_boot_params_say),
+		test(without_acpi_there_is_no_rsdp_to_find),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

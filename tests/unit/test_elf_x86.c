@@ -238,6 +238,17 @@ static void the_note_gives_the_pvh_entry_and_the_start_info(void **state)
 	assert_true(rig->entry.gdt_size >= 0x28);
 }
 
+static void without_acpi_the_note_is_left_aside(void **state)
+{
+	struct rig *rig = *state;
+
+	add_pvh_note(8);
+	rig->m.no_acpi = true; /* a device tree can be passed by the 64-bit entry only */
+	load(rig, false);
+	assert_int_equal(rig->entry.mode, BOOT_X86_LONG64);
+	assert_int_equal(rig->entry.pc, ENTRY);
+}
+
 static void the_note_may_hold_32_bits(void **state)
 {
 	struct rig *rig = *state;
@@ -470,6 +481,7 @@ int main(void)
 		test(position_independent_files_are_loaded_as_they_are),
 		test(empty_segments_and_other_types_are_skipped),
 		test(the_note_gives_the_pvh_entry_and_the_start_info),
+		test(without_acpi_the_note_is_left_aside),
 		test(the_note_may_hold_32_bits),
 		test(other_notes_do_not_count),
 		test(the_note_may_be_in_any_note_segment),
