@@ -28,10 +28,12 @@ BUILD := build/$(ARCH)
 VARIANT := $(if $(STATIC),-static)$(if $(ASAN),-asan)$(if $(TSAN),-tsan)$(if $(filter clang%,$(CC)),-clang)
 OUT := $(BUILD)$(VARIANT)
 
+OBJCOPY := objcopy
 ifneq ($(ARCH),$(HOST_ARCH))
 ifeq ($(origin CC),default)
 CC := $(TRIPLET)-gcc
 endif
+OBJCOPY := $(TRIPLET)-objcopy
 # libfdt of two architectures cannot be installed side by side: an unpacked one serves as sysroot.
 SYSROOT := build/sysroot/$(ARCH)
 SYSROOT_CFLAGS := -isystem $(SYSROOT)/usr/include
@@ -125,6 +127,81 @@ test-unit-aarch64:
 	$(Q)tests/unit/run "aarch64 under qemu-user" $(QEMU_USER) -- \
 		$(patsubst %.c,build/aarch64/%,$(filter-out %_x86.c,$(wildcard tests/unit/test_*.c)))
 
+# --- tiny guests: freestanding programs that run instead of a kernel (tests/guest) ---
+
+
+GUEST_FLAGS_x86 := -m64 -mno-red-zone
+GUEST_FLAGS_arm64 := -mstrict-align
+GUEST_FLAGS := -std=gnu17 $(WARNINGS) -O2 -g -ffreestanding -fno-stack-protector -fno-common -fno-pic -fno-pie \
+	-fcf-protection=none -fno-asynchronous-unwind-tables -mgeneral-regs-only $(GUEST_FLAGS_$(SUFFIX)) \
+	-Itests/guest -Itests/guest/$(SUFFIX)
+GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
+
+GUEST_OUT := $(OUT)/tests/guest
+GUEST_SRC := tests/guest/$(SUFFIX)
+GUEST_LIB := $(addprefix $(GUEST_OUT)/obj/,start.o guest.o check.o)
+GUEST_NAMES := $(filter-out check guest,$(basename $(notdir $(wildcard tests/guest/*.c $(GUEST_SRC)/*.c))))
+
+ifeq ($(SUFFIX),x86)
+GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf) $(GUEST_OUT)/boot-long.elf $(GUEST_OUT)/boot.bzimage
+else
+GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.image)
+endif
+
+.PHONY: guests
+guests: $(GUESTS)
+
+define compile_guest
+@echo "  CC      $@"
+@mkdir -p $(@D)
+$(Q)$(CC) $(GUEST_FLAGS) -MMD -MP -c -o $@ $<
+endef
+
+$(GUEST_OUT)/obj/%.o: tests/guest/%.c $(OUT)/.flags
+	$(compile_guest)
+$(GUEST_OUT)/obj/%.o: $(GUEST_SRC)/%.c $(OUT)/.flags
+	$(compile_guest)
+$(GUEST_OUT)/obj/%.o: $(GUEST_SRC)/%.S $(OUT)/.flags
+	$(compile_guest)
+
+define link_guest
+@echo "  LD      $@"
+$(Q)$(CC) $(GUEST_LDFLAGS) -T $(filter %.lds,$^) -o $@$(1) $(filter %.o,$^)
+endef
+
+# x86-64: an ELF image with a PVH note, one without, and a bzImage.
+$(GUEST_OUT)/%.elf: $(GUEST_OUT)/obj/%.o $(GUEST_OUT)/obj/pvh.o $(GUEST_LIB) $(GUEST_SRC)/elf.lds
+	$(call link_guest)
+$(GUEST_OUT)/%-long.elf: $(GUEST_OUT)/obj/%.o $(GUEST_LIB) $(GUEST_SRC)/elf.lds
+	$(call link_guest)
+$(GUEST_OUT)/%.bzimage: $(GUEST_OUT)/obj/%.o $(GUEST_OUT)/obj/bzimage.o $(GUEST_LIB) $(GUEST_SRC)/bzimage.lds
+	$(call link_guest,.elf)
+	$(Q)$(OBJCOPY) -O binary $@.elf $@
+
+# aarch64: a raw Image.
+$(GUEST_OUT)/%.image: $(GUEST_OUT)/obj/%.o $(GUEST_LIB) $(GUEST_SRC)/image.lds
+	$(call link_guest,.elf)
+	$(Q)$(OBJCOPY) -O binary $@.elf $@
+
+.SECONDARY:
+-include $(wildcard $(GUEST_OUT)/obj/*.d)
+
+# On this machine's /dev/kvm if there is one, and on the emulated hosts.
+.PHONY: test-guest
+test-guest: $(OUT)/vireo guests
+	$(Q)$(MAKE) --no-print-directory STATIC=1 all guests
+	$(Q)$(MAKE) --no-print-directory STATIC=1 ARCH=aarch64 all guests
+	$(Q)tests/guest/all $(OUT)/vireo
+
+# --- benchmarks: numbers and ratios, never a verdict ---
+
+.PHONY: bench
+bench: $(OUT)/vireo
+	$(Q)$(MAKE) --no-print-directory STATIC=1
+	$(Q)mkdir -p $(OUT)/tests/bench
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -o $(OUT)/tests/bench/start tests/bench/start.c
+	$(Q)tests/bench/run $(OUT)/tests/bench/start $(OUT)/vireo $(BUILD)-static/vireo
+
 # --- style, the rules of the house, and both compilers without a warning ---
 
 .PHONY: lint builds
@@ -164,22 +241,25 @@ clean:
 deps: ## install what is needed to build and test (Debian 12)
 	@tests/boot/deps test
 
+# The emulated hosts are aarch64 ones and, where this machine is x86-64, also one of that.
+BOOT_ARCHS := $(sort $(HOST_ARCH) aarch64)
+
 .PHONY: kernels
 kernels: ## fetch and make the kernels that the boot tests boot
-	@tests/boot/fetch cloud x86_64 aarch64
-	@tests/boot/fetch generic x86_64 aarch64
-	@tests/boot/fetch busybox x86_64 aarch64
-	@tests/boot/images x86_64
-	@tests/boot/images aarch64
+	@tests/boot/fetch cloud $(BOOT_ARCHS)
+	@tests/boot/fetch generic $(BOOT_ARCHS)
+	@tests/boot/fetch busybox $(BOOT_ARCHS)
+	@for arch in $(BOOT_ARCHS); do tests/boot/images $$arch || exit; done
 	@$(if $(filter x86_64,$(HOST_ARCH)),tests/kernel-of/build)
 
 # The programs that run on the emulated hosts.
-.PHONY: static-x86_64 static-aarch64
-static-x86_64 static-aarch64: static-%:
+BOOT_PROGRAMS := $(BOOT_ARCHS:%=static-%)
+.PHONY: $(BOOT_PROGRAMS)
+$(BOOT_PROGRAMS): static-%:
 	@$(MAKE) --no-print-directory STATIC=1 ASAN= TSAN= ARCH=$*
 
 .PHONY: test-boot
-test-boot: kernels static-x86_64 static-aarch64 ## boot stock kernels on KVM hosts, real or emulated
+test-boot: kernels $(BOOT_PROGRAMS) ## boot stock kernels on KVM hosts, real or emulated
 	@tests/boot/run
 
 .PHONY: demo

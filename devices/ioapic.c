@@ -66,9 +66,8 @@ static void service_level(struct ioapic *io, unsigned int pin)
 	if (!is_level(*rte) || (*rte & (RTE_MASKED | RTE_REMOTE_IRR)) || !(io->lines >> pin & 1))
 		return;
 	/* Only what a LAPIC accepted can be ended there; what none took waits for the next look. */
-	*rte |= RTE_REMOTE_IRR;
-	if (!send(io, *rte))
-		*rte &= ~RTE_REMOTE_IRR;
+	if (send(io, *rte))
+		*rte |= RTE_REMOTE_IRR;
 }
 
 static void end_of_interrupt(struct ioapic *io, uint8_t vector)

@@ -171,12 +171,8 @@ static void raise_error_interrupt(struct lapic *lapic)
 {
 	uint32_t lvt = lapic_get(lapic, LAPIC_LVT_ERROR);
 
-	if (lvt & LAPIC_LVT_MASKED)
-		return;
-	/* A bad vector in the error LVT itself is noted, but raises no error about the error. */
-	if ((lvt & 0xff) < 16)
-		atomic_fetch_or(&lapic->errors, LAPIC_ESR_RECV_ILLEGAL);
-	else
+	/* An illegal vector here is an error, but no first one: that is the end of it. */
+	if (!(lvt & LAPIC_LVT_MASKED))
 		lapic_accept(lapic, APIC_FIXED, (uint8_t)lvt, false);
 }
 

@@ -108,13 +108,16 @@ static bool is_lvt(uint32_t offset)
 	return offset == LAPIC_LVT_CMCI || (offset >= LAPIC_LVT_TIMER && offset <= LAPIC_LVT_ERROR);
 }
 
-/* Section "Local APIC State After It Has Been Software Disabled": every LVT mask bit is set. */
+/*
+ * Section "Local APIC State After It Has Been Software Disabled": every LVT mask bit is set. What
+ * came up before is still accepted.
+ */
 static void write_svr(struct lapic *lapic, uint32_t value)
 {
+	lapic_run_timer(lapic);
 	lapic_set(lapic, LAPIC_SVR, value);
 	if (value & LAPIC_SVR_ENABLE)
 		return;
-	lapic_timer_set_lvt(lapic, lapic_get(lapic, LAPIC_LVT_TIMER) | LAPIC_LVT_MASKED);
 	for (uint32_t offset = LAPIC_LVT_CMCI; offset <= LAPIC_LVT_ERROR; offset += 16)
 		if (is_lvt(offset))
 			lapic_set(lapic, offset, lapic_get(lapic, offset) | LAPIC_LVT_MASKED);

@@ -1,37 +1,42 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * How long a VM takes from exec to its first instruction. The guest is a bzImage of 10 MiB whose
- * 64-bit entry writes one byte to COM1 and powers off; what is measured is from fork to that byte
- * on the program's stdout, which includes the first KVM_RUN and one exit. Prints the best and the
- * median of some runs, and the resident memory of the program without guest RAM.
+ * 64-bit entry writes one byte to COM1 and halts; what is measured is from fork to that byte on the
+ * program's stdout, which includes the first KVM_RUN and one exit. Then the program's resident memory
+ * is looked at, but for mappings of 64 MiB and more (guest RAM), and it is ended.
  *
- *   start VIREO [RUNS]
+ *   start RUNS PROGRAM [ARGUMENT...] [-- PROGRAM [ARGUMENT...]]...
+ *
+ * An argument {} becomes the kernel's path. The programs take turns, run by run, so that what else
+ * the machine does meets them alike. Prints the best and the median of each, the ratio of each
+ * median to the first program's, and the memory.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define KERNEL_SIZE (10u << 20)
-#define SETUP_SECTS 4
-#define MAX_RUNS    1000
+#define KERNEL_SIZE    (10u << 20)
+#define SETUP_SECTS    4
+#define MAX_RUNS       1000
+#define MAX_PROGRAMS   4
+#define GUEST_RAM_LIKE (64ul << 20)
 
 /* Entered at the load address + 0x200. */
 static const uint8_t code[] = {
 	0x66, 0xba, 0xf8, 0x03, /* mov dx, 0x3f8 */
 	0xb0, '!',              /* mov al, '!' */
 	0xee,                   /* out dx, al */
-	0x66, 0xba, 0x00, 0x06, /* mov dx, 0x600: sleep control */
-	0xb0, 0x34,             /* mov al, SLP_EN | 5 << 2 */
-	0xee,                   /* out dx, al */
+	0xfa,                   /* cli */
 	0xf4,                   /* hlt */
-	0xeb, 0xfd,             /* jmp back to hlt */
+	0xeb, 0xfd,             /* jmp to the hlt */
 };
 
 static void put(uint8_t *image, unsigned int offset, uint64_t value, size_t size)
@@ -80,8 +85,29 @@ static double now_ms(void)
 	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
-/* One run; ms to the first byte, or a negative number. */
-static double one_run(const char *vireo, const char *kernel)
+/* KiB that the process has in memory, but for what is as large as guest RAM. */
+static unsigned long resident_kib(pid_t pid)
+{
+	unsigned long first, last, kib, total = 0;
+	char path[32], line[256];
+	bool counts = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &first, &last) == 2)
+			counts = last - first < GUEST_RAM_LIKE;
+		else if (counts && sscanf(line, "Rss: %lu kB", &kib) == 1)
+			total += kib;
+	}
+	if (f)
+		fclose(f);
+	return total;
+}
+
+/* Up to the first byte; ms, or a negative number. */
+static double one_run(char **argv, unsigned long *resident)
 {
 	double start, first = -1;
 	int out[2], status;
@@ -93,17 +119,24 @@ static double one_run(const char *vireo, const char *kernel)
 	start = now_ms();
 	pid = fork();
 	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDERR_FILENO);
 		dup2(out[1], STDOUT_FILENO);
-		close(STDIN_FILENO);
-		execl(vireo, vireo, "run", "-m", "256M", kernel, (char *)NULL);
+		execvp(argv[0], argv);
 		_exit(127);
 	}
 	close(out[1]);
-	if (pid > 0 && read(out[0], &byte, 1) == 1 && byte == '!')
-		first = now_ms() - start;
+	while (pid > 0 && first < 0 && read(out[0], &byte, 1) == 1)
+		if (byte == '!')
+			first = now_ms() - start;
+	*resident = pid > 0 ? resident_kib(pid) : 0;
 	close(out[0]);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return -1;
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
 	return first;
 }
 
@@ -114,34 +147,68 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Splits the arguments at "--" and puts the kernel's path in. */
+static int split(char **args, char *kernel, char **program[MAX_PROGRAMS])
+{
+	int count = 0;
+
+	for (char **begin = args; *begin && count < MAX_PROGRAMS; begin = args) {
+		program[count++] = begin;
+		for (; *args && strcmp(*args, "--"); args++)
+			if (!strcmp(*args, "{}"))
+				*args = kernel;
+		if (*args)
+			*args++ = NULL;
+	}
+	return count;
+}
+
+static int measure(char **program[], int count, int runs, double ms[][MAX_RUNS], unsigned long resident[])
+{
+	for (int run = 0; run < runs; run++) {
+		for (int p = 0; p < count; p++) {
+			ms[p][run] = one_run(program[p], &resident[p]);
+			if (ms[p][run] >= 0)
+				continue;
+			fprintf(stderr, "start: %s did not bring the guest to its first byte\n",
+				program[p][0]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	static double ms[MAX_RUNS];
+	static double ms[MAX_PROGRAMS][MAX_RUNS];
+	unsigned long resident[MAX_PROGRAMS];
 	char kernel[] = "/tmp/vireo-bench-XXXXXX";
-	int runs = argc > 2 ? atoi(argv[2]) : 30, fd, ret = 1;
+	char **program[MAX_PROGRAMS];
+	int runs = argc > 2 ? atoi(argv[1]) : 0, count, fd, ret = 1;
 
-	if (argc < 2 || runs < 1 || runs > MAX_RUNS) {
-		fprintf(stderr, "usage: start VIREO [RUNS]  (1 to %d runs)\n", MAX_RUNS);
+	if (runs < 1 || runs > MAX_RUNS) {
+		fprintf(stderr, "usage: start RUNS PROGRAM [ARGUMENT...] [-- PROGRAM [ARGUMENT...]]...\n");
 		return 2;
 	}
 	fd = mkstemp(kernel);
 	if (fd < 0 || write_kernel(kernel) < 0) {
 		fprintf(stderr, "start: cannot write %s: %s\n", kernel, strerror(errno));
-		return 1;
+		goto out;
 	}
-	close(fd);
-	for (int i = 0; i < runs; i++) {
-		ms[i] = one_run(argv[1], kernel);
-		if (ms[i] < 0) {
-			fprintf(stderr, "start: %s did not run the guest to its power-off\n", argv[1]);
-			goto out;
-		}
+	count = split(argv + 2, kernel, program);
+	if (measure(program, count, runs, ms, resident) < 0)
+		goto out;
+	for (int p = 0; p < count; p++) {
+		qsort(ms[p], (size_t)runs, sizeof(ms[p][0]), by_value);
+		printf("%-24s best %7.2f ms, median %7.2f ms, ratio %.2f, %lu KiB without guest RAM\n",
+		       program[p][0], ms[p][0], ms[p][runs / 2], ms[p][runs / 2] / ms[0][runs / 2],
+		       resident[p]);
 	}
-	qsort(ms, (size_t)runs, sizeof(ms[0]), by_value);
-	printf("exec to the guest's first byte, 256 MiB, 10 MiB bzImage: best %.2f ms, median %.2f ms (%d runs)\n",
-	       ms[0], ms[runs / 2], runs);
 	ret = 0;
 out:
-	unlink(kernel);
+	if (fd >= 0) {
+		close(fd);
+		unlink(kernel);
+	}
 	return ret;
 }

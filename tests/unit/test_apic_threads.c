@@ -199,67 +199,108 @@ static void test_no_edge_is_lost(void **state)
 	finish();
 }
 
-/* --- NMI, INIT, SIPI and errors --- */
+/* --- senders that wait for each single one --- */
 
-static _Atomic unsigned int posted_nmis, posted_sipis;
-static unsigned int seen_nmis, seen_sipis, bad_sipi_vectors;
+#define FIRST 0x71 /* of a vector per sender, all in one register of the IRR */
 
-static void see_events(struct cpu *cpu, uint32_t events, uint8_t sipi_vector)
+static pthread_mutex_t serving_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t serving = PTHREAD_COND_INITIALIZER;
+static unsigned int wanted[256], served[256]; /* guarded by serving_lock */
+
+/* What was wanted when the interrupt came is served by it. */
+static void serve(struct cpu *cpu, uint8_t vector)
 {
 	(void)cpu;
+	pthread_mutex_lock(&serving_lock);
+	served[vector] = wanted[vector];
+	pthread_cond_broadcast(&serving);
+	pthread_mutex_unlock(&serving_lock);
+}
+
+static void serve_nmi(struct cpu *cpu, uint32_t events, uint8_t sipi_vector)
+{
+	(void)sipi_vector;
 	if (events & LAPIC_EVENT_NMI)
-		seen_nmis = atomic_load_explicit(&posted_nmis, memory_order_relaxed);
-	if (events & LAPIC_EVENT_SIPI) {
-		seen_sipis = atomic_load_explicit(&posted_sipis, memory_order_relaxed);
-		bad_sipi_vectors += sipi_vector != 0x9a;
-	}
+		serve(cpu, 2);
 }
 
-static void *send_events(void *arg)
+static void want(enum apic_delivery delivery, uint8_t vector)
+{
+	unsigned int ticket;
+
+	pthread_mutex_lock(&serving_lock);
+	ticket = ++wanted[vector];
+	pthread_mutex_unlock(&serving_lock);
+	lapic_accept(cpus[0].lapic, delivery, vector, false);
+
+	pthread_mutex_lock(&serving_lock);
+	while (served[vector] < ticket)
+		pthread_cond_wait(&serving, &serving_lock);
+	pthread_mutex_unlock(&serving_lock);
+}
+
+static void *want_edges(void *arg)
+{
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		want(APIC_FIXED, (uint8_t)(FIRST + (uintptr_t)arg));
+	return NULL;
+}
+
+static void *want_nmis(void *arg)
+{
+	(void)arg;
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		want(APIC_NMI, 2);
+	return NULL;
+}
+
+static void *send_others(void *arg)
 {
 	(void)arg;
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		atomic_fetch_add_explicit(&posted_nmis, 1, memory_order_relaxed);
-		lapic_accept(cpus[0].lapic, APIC_NMI, 0, false);
-		lapic_accept(cpus[0].lapic, APIC_INIT, 0, false);
-		atomic_fetch_add_explicit(&posted_sipis, 1, memory_order_relaxed);
 		lapic_accept(cpus[0].lapic, APIC_STARTUP, 0x9a, false);
-		lapic_accept(cpus[0].lapic, APIC_FIXED, 3, false);
+		lapic_accept(cpus[0].lapic, APIC_INIT, 0, false);
+		lapic_accept(cpus[0].lapic, APIC_FIXED, 3, false); /* an error */
 	}
 	return NULL;
 }
 
-static void *send_nmis(void *arg)
+static void run_senders(void *(*const sender[SENDERS])(void *))
 {
-	(void)arg;
-	for (unsigned int i = 0; i < ROUNDS; i++) {
-		atomic_fetch_add_explicit(&posted_nmis, 1, memory_order_relaxed);
-		lapic_accept(cpus[0].lapic, APIC_NMI, 0, false);
-		lapic_accept(cpus[0].lapic, APIC_FIXED, 3, false);
-	}
-	return NULL;
+	pthread_t threads[SENDERS];
+
+	memset(wanted, 0, sizeof(wanted));
+	memset(served, 0, sizeof(served));
+	let_go(1);
+	for (uintptr_t i = 0; i < SENDERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, sender[i], (void *)i), 0);
+	for (unsigned int i = 0; i < SENDERS; i++)
+		pthread_join(threads[i], NULL);
+	stop(1);
 }
 
-static void test_no_event_is_lost(void **state)
+static void test_every_edge_arrives(void **state)
 {
-	pthread_t senders[SENDERS];
+	static void *(*const senders[SENDERS])(void *) = { want_edges, want_edges, want_edges };
 
 	(void)state;
-	posted_nmis = posted_sipis = seen_nmis = seen_sipis = bad_sipi_vectors = 0;
-	start(1, see_work);
-	cpus[0].on_events = see_events;
-	put(&cpus[0], LAPIC_LVT_ERROR, 0xe0);
-	let_go(1);
-	/* An INIT withdraws a SIPI: only one may send both for the last SIPI to count. */
-	for (uintptr_t i = 0; i < SENDERS; i++)
-		assert_int_equal(pthread_create(&senders[i], NULL, i ? send_nmis : send_events, (void *)i),
-				 0);
+	start(1, serve);
+	run_senders(senders);
 	for (unsigned int i = 0; i < SENDERS; i++)
-		pthread_join(senders[i], NULL);
-	stop(1);
-	assert_int_equal(seen_nmis, posted_nmis);
-	assert_int_equal(seen_sipis, posted_sipis);
-	assert_int_equal(bad_sipi_vectors, 0);
+		assert_int_equal(cpus[0].taken[FIRST + i], ROUNDS);
+	finish();
+}
+
+static void test_every_nmi_arrives_among_other_events(void **state)
+{
+	static void *(*const senders[SENDERS])(void *) = { want_nmis, want_nmis, send_others };
+
+	(void)state;
+	start(1, serve);
+	cpus[0].on_events = serve_nmi;
+	put(&cpus[0], LAPIC_LVT_ERROR, 0xe0);
+	run_senders(senders);
+	assert_int_equal(served[2], 2 * ROUNDS);
 	assert_int_equal(cpus[0].taken[0xe0], 1); /* ESR was never written: one error interrupt */
 	put(&cpus[0], LAPIC_ESR, 0);
 	assert_int_equal(lapic_mmio_read(cpus[0].lapic, LAPIC_ESR, 4), LAPIC_ESR_RECV_ILLEGAL);
@@ -397,7 +438,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_edge_is_lost),
-		cmocka_unit_test(test_no_event_is_lost),
+		cmocka_unit_test(test_every_edge_arrives),
+		cmocka_unit_test(test_every_nmi_arrives_among_other_events),
 		cmocka_unit_test(test_ipis_between_two_processors),
 		cmocka_unit_test(test_level_triggered_devices),
 	};

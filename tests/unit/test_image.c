@@ -9,13 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "boot/image.h"
@@ -176,57 +176,64 @@ static void refuses_files_it_may_not_read(void **state)
 		assert_int_equal(seteuid(0), 0);
 }
 
+/* --- pipes --- */
+
 static void ignore_signal(int signal)
 {
 	(void)signal;
 }
 
-/* A child writes `size` bytes to the FIFO at `path` in odd pieces and disturbs us with signals. */
-static pid_t start_writer(size_t size)
+/* Writes to the FIFO at `path` in odd pieces, and disturbs the reader with signals meanwhile. */
+struct writer {
+	pthread_t thread, reader;
+	size_t size;
+};
+
+static void *write_pipe(void *opaque)
 {
-	pid_t pid;
+	const struct writer *w = opaque;
+	int fd = open(path, O_WRONLY);
+	uint8_t buf[4099];
+	size_t at = 0;
 
-	assert_int_equal(mkfifo(path, 0600), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		int fd = open(path, O_WRONLY);
-		uint8_t buf[4099];
+	while (at < w->size) {
+		size_t n = w->size - at < sizeof(buf) ? w->size - at : sizeof(buf);
 
-		signal(SIGPIPE, SIG_IGN);
-		for (size_t at = 0; at < size;) {
-			size_t n = size - at < sizeof(buf) ? size - at : sizeof(buf);
-
-			for (size_t i = 0; i < n; i++)
-				buf[i] = (uint8_t)((at + i) * 7 + (at + i) / 256);
-			kill(getppid(), SIGUSR1);
-			if (write(fd, buf, n) != (ssize_t)n)
-				_exit(1);
-			at += n;
-		}
-		_exit(0);
+		for (size_t i = 0; i < n; i++)
+			buf[i] = (uint8_t)((at + i) * 7 + (at + i) / 256);
+		pthread_kill(w->reader, SIGUSR1);
+		if (write(fd, buf, n) != (ssize_t)n)
+			break;
+		at += n;
 	}
-	return pid;
+	close(fd);
+	return NULL;
+}
+
+static void start_writer(struct writer *w, size_t size)
+{
+	struct sigaction disturb = { .sa_handler = ignore_signal }; /* no SA_RESTART */
+
+	assert_int_equal(sigaction(SIGUSR1, &disturb, NULL), 0);
+	assert_true(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	w->reader = pthread_self();
+	w->size = size;
+	assert_int_equal(pthread_create(&w->thread, NULL, write_pipe, w), 0);
 }
 
 static void reads_a_pipe_to_its_end(void **state)
 {
 	static const size_t size = 3 * MIB + 17;
-	struct sigaction disturb = { .sa_handler = ignore_signal }, before; /* no SA_RESTART */
+	static uint8_t copy[3 * MIB + 17];
+	struct writer writer;
 	struct image img;
 	struct err err;
-	uint8_t *copy = malloc(size);
-	int status;
-	pid_t pid;
 
 	(void)state;
-	assert_int_equal(sigaction(SIGUSR1, &disturb, &before), 0);
-	pid = start_writer(size);
+	start_writer(&writer, size);
 	assert_int_equal(image_open(&img, "initrd", path, size, &err), 0);
-	while (waitpid(pid, &status, 0) < 0)
-		assert_int_equal(errno, EINTR);
-	assert_int_equal(status, 0);
-	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+	assert_int_equal(pthread_join(writer.thread, NULL), 0);
 
 	assert_int_equal(img.size, size);
 	assert_int_equal(image_read(&img, 0, copy, size, &err), 0);
@@ -237,32 +244,34 @@ static void reads_a_pipe_to_its_end(void **state)
 	assert_int_equal(image_read(&img, size, copy, 1, &err), -EINVAL);
 	assert_int_equal(err.kind, ERR_USER);
 	image_close(&img);
-	free(copy);
 }
 
 static void a_pipe_may_not_be_longer_than_the_limit(void **state)
 {
-	struct sigaction disturb = { .sa_handler = ignore_signal }, before;
-	int status;
-	pid_t pid;
+	struct writer writer;
+	struct image img;
+	struct err err;
 
 	(void)state;
-	assert_int_equal(sigaction(SIGUSR1, &disturb, &before), 0);
-	pid = start_writer(2 * MIB + 1);
-	expect_refused(path, 2 * MIB, ERR_USER, "more than 2 MiB");
-	while (waitpid(pid, &status, 0) < 0)
-		assert_int_equal(errno, EINTR);
-	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+	start_writer(&writer, 2 * MIB + 1);
+	assert_int_equal(image_open(&img, "kernel", path, 2 * MIB, &err), -EINVAL);
+	assert_int_equal(pthread_join(writer.thread, NULL), 0);
+	assert_int_equal(err.kind, ERR_USER);
+	assert_non_null(strstr(err.text, "more than 2 MiB"));
 }
 
 static void an_empty_pipe_is_an_empty_file(void **state)
 {
-	int status;
-	pid_t pid = start_writer(0);
+	struct writer writer;
+	struct image img;
+	struct err err;
 
 	(void)state;
-	expect_refused(path, MIB, ERR_USER, "empty");
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	start_writer(&writer, 0);
+	assert_int_equal(image_open(&img, "initrd", path, MIB, &err), -EINVAL);
+	assert_int_equal(pthread_join(writer.thread, NULL), 0);
+	assert_int_equal(err.kind, ERR_USER);
+	assert_non_null(strstr(err.text, "empty"));
 }
 
 static void files_of_unknown_size_are_streams(void **state)

@@ -187,6 +187,20 @@ static void test_x2apic_destinations(void **state)
 	assert_false(matches(0x00120000, true, true));
 }
 
+/* An xAPIC compares 8 bits: no destination of an x2APIC sender beyond them is among its own. */
+static void test_wide_destinations_and_xapic(void **state)
+{
+	(void)state;
+	put(&rig, LAPIC_LDR, 0xff000000);
+	assert_true(matches(5, false, true));
+	assert_false(matches(0x105, false, true));
+	assert_false(matches(0x05000000, false, true));
+	assert_true(matches(0x20, true, true));
+	assert_false(matches(0x120, true, true));
+	assert_false(matches(0x00020020, true, true));
+	assert_true(matches(0xffffffff, false, true));
+}
+
 /* I/O APIC and MSI have 8 bits: they reach ids below 255 and the first cluster. */
 static void test_8_bit_destinations_reach_x2apic(void **state)
 {
@@ -231,7 +245,7 @@ static void test_the_first_sipi_starts(void **state)
 	(void)state;
 	lapic_accept(&rig.lapic, APIC_INIT, 0, false);
 	lapic_accept(&rig.lapic, APIC_STARTUP, 0x9a, false);
-	lapic_accept(&rig.lapic, APIC_STARTUP, 0x10, false);
+	lapic_accept(&rig.lapic, APIC_STARTUP, 0x65, false);
 	assert_int_equal(lapic_take_events(&rig.lapic, &vector), LAPIC_EVENT_INIT | LAPIC_EVENT_SIPI);
 	assert_int_equal(vector, 0x9a);
 }
@@ -389,6 +403,7 @@ int main(void)
 		cmocka_unit_test_setup(test_flat_destinations, setup),
 		cmocka_unit_test_setup(test_cluster_destinations, setup),
 		cmocka_unit_test_setup(test_x2apic_destinations, setup),
+		cmocka_unit_test_setup(test_wide_destinations_and_xapic, setup),
 		cmocka_unit_test_setup(test_8_bit_destinations_reach_x2apic, setup),
 		cmocka_unit_test_setup(test_nmi_init_and_sipi_are_events, setup),
 		cmocka_unit_test_setup(test_the_first_sipi_starts, setup),

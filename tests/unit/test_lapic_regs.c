@@ -236,6 +236,17 @@ static void test_doc_x2apic_writes(void **state)
 	}
 }
 
+/* "Logical Destination Mode": the reserved bits of the DFR read as ones. */
+static void test_reserved_bits_of_the_dfr(void **state)
+{
+	(void)state;
+	start(false, true);
+	put(&rig, LAPIC_DFR, 0);
+	assert_int_equal(get(&rig, LAPIC_DFR), 0x0fffffff);
+	put(&rig, LAPIC_DFR, 0xf0000000);
+	assert_int_equal(get(&rig, LAPIC_DFR), 0xffffffff);
+}
+
 /* --- the page: "The Local APIC Block Diagram" asks for 32-bit accesses on 128-bit boundaries --- */
 
 static int setup(void **state)
@@ -306,8 +317,8 @@ static void test_msrs_fault_outside_x2apic_mode(void **state)
 
 static void test_msrs_of_others_fault(void **state)
 {
-	static const uint32_t msrs[] = { 0,     0x10,  0x1b,       0x6df,      0x6e1,
-					 0x7ff, 0x900, 0xc0000080, 0xfffff800, UINT32_MAX };
+	static const uint32_t msrs[] = { 0,     0x10,       0x1b,       0x6df,      0x6e1,     0x7ff,
+					 0x900, 0x10000802, 0xc0000080, 0xfffff800, UINT32_MAX };
 
 	(void)state;
 	enable_x2apic(&rig);
@@ -336,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_doc_xapic_writes),
 		cmocka_unit_test(test_doc_x2apic_reads),
 		cmocka_unit_test(test_doc_x2apic_writes),
+		cmocka_unit_test(test_reserved_bits_of_the_dfr),
 		cmocka_unit_test_setup(test_narrow_and_wide_reads, setup),
 		cmocka_unit_test_setup(test_narrow_and_misaligned_writes_do_nothing, setup),
 		cmocka_unit_test_setup(test_the_last_bytes_of_the_page, setup),

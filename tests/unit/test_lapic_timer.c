@@ -268,6 +268,10 @@ static void test_software_disabling_masks_the_timer(void **state)
 	put(&rig, LAPIC_LVT_TIMER, PERIODIC | VECTOR);
 	assert_false(interrupts_after(49999));
 	assert_true(interrupts_after(1));
+	/* What came due before is held for the processor, even if nobody had looked yet. */
+	fake_clock_step(&rig.clock, 100000);
+	put(&rig, LAPIC_SVR, 0xff);
+	assert_true(interrupted());
 }
 
 /* "Error Handling": an illegal vector from the LVT is a Receive Illegal Vector error. */
