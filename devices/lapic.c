@@ -10,9 +10,8 @@
 #include "kvm/log.h"
 
 /* Beyond the public LAPIC_EVENT_*: the vector of a SIPI, and an error for the owner to report. */
-#define EVENT_SIPI_SHIFT  8
-#define EVENT_SIPI_VECTOR (0xffu << EVENT_SIPI_SHIFT)
-#define EVENT_ERROR       (1u << 31)
+#define EVENT_SIPI_SHIFT 8 /* 8 bits */
+#define EVENT_ERROR      (1u << 31)
 
 #define ICR_LOGICAL (1u << 11)
 #define ICR_ASSERT  (1u << 14)
@@ -229,16 +228,6 @@ static bool accept_fixed(struct lapic *lapic, uint8_t vector, bool level)
 	return true;
 }
 
-/* A reset withdraws a SIPI that came before it. */
-static void post_init(struct lapic *lapic)
-{
-	uint32_t old = atomic_load(&lapic->events);
-
-	while (!atomic_compare_exchange_weak(
-		&lapic->events, &old, (old & ~(LAPIC_EVENT_SIPI | EVENT_SIPI_VECTOR)) | LAPIC_EVENT_INIT))
-		;
-}
-
 /* Of several SIPIs the first one starts the processor. */
 static void post_sipi(struct lapic *lapic, uint8_t vector)
 {
@@ -262,7 +251,7 @@ bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vect
 		atomic_fetch_or(&lapic->events, LAPIC_EVENT_NMI);
 		break;
 	case APIC_INIT:
-		post_init(lapic);
+		atomic_store(&lapic->events, LAPIC_EVENT_INIT); /* a reset forgets what came before */
 		break;
 	case APIC_STARTUP:
 		post_sipi(lapic, vector);

@@ -214,7 +214,7 @@ uint8_t lapic_priority(const struct lapic *lapic);
 /*
  * Delivers, and kicks the vCPU. Returns false if the LAPIC ignored it: everything while
  * IA32_APIC_BASE disables it, fixed interrupts while the SVR does, illegal vectors (noted in ESR),
- * SMI and ExtINT. An INIT withdraws a SIPI not yet taken; of several SIPIs the first one counts.
+ * SMI and ExtINT. An INIT withdraws an NMI or SIPI not yet taken; of several SIPIs the first counts.
  */
 bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vector, bool level);
 

@@ -259,7 +259,6 @@ static void *send_others(void *arg)
 	(void)arg;
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		lapic_accept(cpus[0].lapic, APIC_STARTUP, 0x9a, false);
-		lapic_accept(cpus[0].lapic, APIC_INIT, 0, false);
 		lapic_accept(cpus[0].lapic, APIC_FIXED, 3, false); /* an error */
 	}
 	return NULL;

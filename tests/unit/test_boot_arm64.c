@@ -361,7 +361,7 @@ static void what_unpacks_to_more_than_ram_is_refused(void **state)
 	put_le(image + 16, 8, 0x1000);
 	rig_file(rig->kernel, packed, make_gzip(image, sizeof(image), packed));
 	rig_expect_refused(rig, false, "unpacks to more");
-	assert_non_null(strstr(rig->err.text, "-m"));
+	assert_non_null(strstr(rig->err.text, "(-m)"));
 }
 
 /* --- initrd, device tree, command line --- */

@@ -250,16 +250,16 @@ static void test_the_first_sipi_starts(void **state)
 	assert_int_equal(vector, 0x9a);
 }
 
-/* A SIPI before the INIT was for a processor that did not wait for one: it is not kept. */
-static void test_init_withdraws_an_earlier_sipi(void **state)
+/* An INIT resets the processor: neither an NMI nor a SIPI from before it is kept. */
+static void test_init_withdraws_what_came_before(void **state)
 {
 	uint8_t vector = 0;
 
 	(void)state;
 	lapic_accept(&rig.lapic, APIC_STARTUP, 0x10, false);
-	lapic_accept(&rig.lapic, APIC_INIT, 0, false);
 	lapic_accept(&rig.lapic, APIC_NMI, 0, false);
-	assert_int_equal(lapic_take_events(&rig.lapic, &vector), LAPIC_EVENT_INIT | LAPIC_EVENT_NMI);
+	lapic_accept(&rig.lapic, APIC_INIT, 0, false);
+	assert_int_equal(lapic_take_events(&rig.lapic, &vector), LAPIC_EVENT_INIT);
 	lapic_accept(&rig.lapic, APIC_STARTUP, 0x10, false);
 	lapic_accept(&rig.lapic, APIC_INIT, 0, false);
 	lapic_accept(&rig.lapic, APIC_STARTUP, 0x9a, false);
@@ -407,7 +407,7 @@ int main(void)
 		cmocka_unit_test_setup(test_8_bit_destinations_reach_x2apic, setup),
 		cmocka_unit_test_setup(test_nmi_init_and_sipi_are_events, setup),
 		cmocka_unit_test_setup(test_the_first_sipi_starts, setup),
-		cmocka_unit_test_setup(test_init_withdraws_an_earlier_sipi, setup),
+		cmocka_unit_test_setup(test_init_withdraws_what_came_before, setup),
 		cmocka_unit_test_setup(test_smi_extint_and_reserved_modes_are_ignored, setup),
 		cmocka_unit_test_setup(test_esr_shows_what_came_up_since_it_was_written, setup),
 		cmocka_unit_test_setup(test_sending_an_illegal_vector, setup),
