@@ -51,7 +51,7 @@ struct vm {
 	struct guest_mem mem;
 	struct machine machine;
 	char *cmdline;
-	bool give_fdt; /* the kernel is handed the device tree */
+	bool give_fdt;           /* the kernel is handed the device tree */
 	struct irqchip *irqchip; /* owned by `arch` */
 	struct vm_arch *arch;
 	struct bus mmio, pio;

@@ -8,8 +8,8 @@
 #ifndef GUEST_ARM64_H
 #define GUEST_ARM64_H
 
-#include "machine.h"
 #include "layout.h"
+#include "machine.h"
 
 /* --- addresses: docs/machine.md --- */
 

@@ -8,8 +8,8 @@
 #ifndef GUEST_X86_H
 #define GUEST_X86_H
 
-#include "machine.h"
 #include "layout.h"
+#include "machine.h"
 
 /* --- instructions --- */
 
