@@ -193,6 +193,15 @@ test-guest: $(OUT)/vireo guests
 	$(Q)$(MAKE) --no-print-directory STATIC=1 ARCH=aarch64 all guests
 	$(Q)tests/guest/all $(OUT)/vireo
 
+# --- what the command line answers to mistakes ---
+
+.PHONY: test-cli
+test-cli: $(OUT)/vireo
+	$(Q)tests/boot/fetch cloud $(ARCH)
+	$(Q)tests/boot/fetch busybox $(ARCH)
+	$(Q)tests/boot/initrd guest $(ARCH)
+	$(Q)tests/cli/run $(OUT)/vireo build/kernels/$(ARCH)/cloud/vmlinuz build/kernels/$(ARCH)/guest.cpio
+
 # --- benchmarks: numbers and ratios, never a verdict ---
 
 .PHONY: bench
