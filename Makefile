@@ -74,7 +74,7 @@ LIB_OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(filter-out vmm/main.c,$(SOURCES)))
 Q := $(if $(V),,@)
 
 .PHONY: all
-all: $(OUT)/vireo
+all: $(OUT)/vireo ## build the program
 
 $(OUT)/vireo: $(OUT)/vmm/main.o $(OUT)/libvireo.a
 	@echo "  LD      $@"
@@ -115,14 +115,14 @@ VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-
 QEMU_USER := qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=build/sysroot/aarch64/usr/lib/aarch64-linux-gnu
 
 .PHONY: test-unit test-unit-asan test-unit-valgrind test-unit-aarch64
-test-unit: unit-tests
+test-unit: unit-tests ## unit tests
 	$(Q)tests/unit/run native -- $(UNIT_TESTS)
-test-unit-asan:
+test-unit-asan: ## unit tests under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory ASAN=1 unit-tests
 	$(Q)tests/unit/run "ASan and UBSan" -- $(UNIT_TESTS:$(OUT)/%=$(BUILD)-asan/%)
-test-unit-valgrind: unit-tests
+test-unit-valgrind: unit-tests ## unit tests under valgrind
 	$(Q)tests/unit/run valgrind $(VALGRIND) -- $(UNIT_TESTS)
-test-unit-aarch64:
+test-unit-aarch64: ## unit tests for aarch64 under qemu-user
 	$(Q)$(MAKE) --no-print-directory ARCH=aarch64 unit-tests
 	$(Q)tests/unit/run "aarch64 under qemu-user" $(QEMU_USER) -- \
 		$(patsubst %.c,build/aarch64/%,$(filter-out %_x86.c,$(wildcard tests/unit/test_*.c)))
@@ -188,7 +188,7 @@ $(GUEST_OUT)/%.image: $(GUEST_OUT)/obj/%.o $(GUEST_LIB) $(GUEST_SRC)/image.lds
 
 # On this machine's /dev/kvm if there is one, and on the emulated hosts.
 .PHONY: test-guest
-test-guest: $(OUT)/vireo guests
+test-guest: $(OUT)/vireo guests ## tiny guests on /dev/kvm and on the emulated hosts
 	$(Q)$(MAKE) --no-print-directory STATIC=1 all guests
 	$(Q)$(MAKE) --no-print-directory STATIC=1 ARCH=aarch64 all guests
 	$(Q)tests/guest/all $(OUT)/vireo
@@ -196,7 +196,7 @@ test-guest: $(OUT)/vireo guests
 # --- what the command line answers to mistakes ---
 
 .PHONY: test-cli
-test-cli: $(OUT)/vireo
+test-cli: $(OUT)/vireo ## what the command line answers to mistakes
 	$(Q)tests/boot/fetch cloud $(ARCH)
 	$(Q)tests/boot/fetch busybox $(ARCH)
 	$(Q)tests/boot/initrd guest $(ARCH)
@@ -205,7 +205,7 @@ test-cli: $(OUT)/vireo
 # --- benchmarks: numbers and ratios, never a verdict ---
 
 .PHONY: bench
-bench: $(OUT)/vireo
+bench: $(OUT)/vireo ## measure start-up
 	$(Q)$(MAKE) --no-print-directory STATIC=1
 	$(Q)mkdir -p $(OUT)/tests/bench
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -o $(OUT)/tests/bench/start tests/bench/start.c
@@ -214,9 +214,9 @@ bench: $(OUT)/vireo
 # --- style, the rules of the house, and both compilers without a warning ---
 
 .PHONY: lint builds
-lint:
+lint: ## check style and the rules of the house
 	$(Q)tests/lint
-builds:
+builds: ## build with every compiler, warnings are errors
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang
 	$(Q)$(MAKE) --no-print-directory WERROR=1 ARCH=x86_64 STATIC=1
@@ -226,7 +226,7 @@ builds:
 # --- everything ---
 
 .PHONY: test
-test: deps
+test: deps ## everything
 	$(Q)tests/run
 
 # --- installation ---
@@ -234,14 +234,19 @@ test: deps
 PREFIX ?= /usr/local
 
 .PHONY: install
-install: $(OUT)/vireo
+install: $(OUT)/vireo ## install under PREFIX, below DESTDIR
 	install -D -m 755 $(OUT)/vireo $(DESTDIR)$(PREFIX)/bin/vireo
 	install -d $(DESTDIR)$(PREFIX)/share/doc/vireo/examples
 	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/vireo
 	install -m 644 configs/*.conf $(DESTDIR)$(PREFIX)/share/doc/vireo/examples
 
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r target text; do \
+		printf '  make %-20s %s\n' "$$target" "$$text"; done
+
 .PHONY: clean
-clean:
+clean: ## remove what was built, but not what was downloaded
 	rm -rf build/x86_64* build/aarch64*
 
 # --- what is installed and fetched, kernels, boot tests, demo (docs/testing.md) ---
