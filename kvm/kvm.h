@@ -109,12 +109,6 @@ int kvm_vcpu_set_kick_signal(const struct kvm_vcpu *vcpu, int signal, struct err
 /* Enters the guest. 0: see run->exit_reason; -EINTR: a signal is pending; else a failure. */
 int kvm_vcpu_run(const struct kvm_vcpu *vcpu);
 
-/*
- * Completes the exit that was handled last (an MMIO or port read, an MSR access) without running
- * the guest any further, so that its registers may be read and set.
- */
-int kvm_vcpu_complete_exit(const struct kvm_vcpu *vcpu);
-
 /* --- in-kernel devices --- */
 
 /* Creates a device of KVM_DEV_TYPE_*; returns its fd or a negative errno (no message). */

@@ -56,13 +56,3 @@ int kvm_vcpu_run(const struct kvm_vcpu *vcpu)
 {
 	return ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
 }
-
-int kvm_vcpu_complete_exit(const struct kvm_vcpu *vcpu)
-{
-	int ret;
-
-	vcpu->run->immediate_exit = 1;
-	ret = kvm_vcpu_run(vcpu);
-	vcpu->run->immediate_exit = 0;
-	return ret == -EINTR ? 0 : ret;
-}

@@ -78,7 +78,6 @@ static void msr_access(struct vcpu *vcpu)
 			log_unknown_msr(vcpu, "a read");
 	}
 	run->msr.error = !ok;
-	vcpu->arch->hold = !ok;
 }
 
 /* --- a guest that cannot go on --- */
@@ -147,13 +146,16 @@ void vcpu_handle_exit(struct vcpu *vcpu)
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		port_access(vcpu);
+		vcpu->arch->unfinished = true;
 		break;
 	case KVM_EXIT_MMIO:
 		memory_access(vcpu);
+		vcpu->arch->unfinished = true;
 		break;
 	case KVM_EXIT_X86_RDMSR:
 	case KVM_EXIT_X86_WRMSR:
 		msr_access(vcpu);
+		vcpu->arch->unfinished = true;
 		break;
 	case KVM_EXIT_HLT:
 		vcpu->arch->state = VCPU_HALTED;

@@ -11,7 +11,8 @@
 #include "vmm/arch.h"
 #include "vmm/vm.h"
 
-#define KICK_SIGNAL SIGRTMIN
+/* Not a real-time signal: sending those fails when too many are queued, and a wake-up would be lost. */
+#define KICK_SIGNAL SIGUSR1
 
 /* Whose thread this is: a kick of oneself would only cost a needless exit. */
 static __thread struct vcpu *current;
@@ -74,25 +75,35 @@ static void clear_kick(struct vcpu *vcpu)
 	atomic_exchange(&vcpu->kicked, false);
 }
 
+/* A signal has been taken; if it was the timer's, that is to be armed again even for the same time. */
+static void note_signal(struct vcpu *vcpu, const siginfo_t *info)
+{
+	if (info->si_code == SI_TIMER)
+		vcpu->armed_for = CLOCK_NEVER;
+	clear_kick(vcpu);
+}
+
 void vcpu_take_kick(struct vcpu *vcpu)
 {
 	const struct timespec now = { 0 };
+	siginfo_t info = { 0 };
 	sigset_t set;
 
 	/* One: should the timer have sent another, the next entry ends at once and comes here again. */
 	kick_set(&set);
-	sigtimedwait(&set, NULL, &now);
-	clear_kick(vcpu);
+	sigtimedwait(&set, &info, &now);
+	note_signal(vcpu, &info);
 }
 
 void vcpu_wait(struct vcpu *vcpu)
 {
+	siginfo_t info;
 	sigset_t set;
 
 	kick_set(&set);
-	while (sigwaitinfo(&set, NULL) < 0 && errno == EINTR)
+	while (sigwaitinfo(&set, &info) < 0 && errno == EINTR)
 		;
-	clear_kick(vcpu);
+	note_signal(vcpu, &info);
 }
 
 void vcpu_arm(struct vcpu *vcpu, uint64_t deadline)

@@ -120,11 +120,50 @@ int arch_vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry, struc
 	return ret < 0 ? ret : kvm_x86_set_regs(&vcpu->kvm, &regs, err);
 }
 
+/* --- entering the guest --- */
+
+/*
+ * One KVM_RUN and what follows from it. With `complete`, only to complete the instruction that caused
+ * the last exit; that may take another exit, after which it is `unfinished` still.
+ */
+static void enter(struct vcpu *vcpu, bool complete)
+{
+	struct kvm_run *run = vcpu->kvm.run;
+	struct vcpu_arch *arch = vcpu->arch;
+	int ret;
+
+	run->cr8 = lapic_cr8(arch->lapic);
+	run->immediate_exit = complete;
+	ret = kvm_vcpu_run(&vcpu->kvm);
+	run->immediate_exit = 0;
+	arch->unfinished = false;
+	if (ret && ret != -EINTR && ret != -EAGAIN) {
+		vcpu_run_failed(vcpu, ret);
+		return;
+	}
+	if (ret && !complete)
+		vcpu_take_kick(vcpu);
+
+	/* Raising CR8 does not exit, and the APIC base is KVM's: follow both first. */
+	lapic_set_cr8(arch->lapic, (uint8_t)run->cr8);
+	lapic_set_base(arch->lapic, run->apic_base);
+	if (!ret)
+		vcpu_handle_exit(vcpu);
+}
+
 /* --- events from the LAPIC --- */
+
+/* KVM's clock and steal time, which KVM's own reset of a vCPU switches off too. */
+#define MSR_KVM_SYSTEM_TIME_NEW 0x4b564d01
+#define MSR_KVM_STEAL_TIME      0x4b564d03
+
+/* A string instruction may take many exits, but an INIT need not wait for a guest that has no end. */
+#define MAX_COMPLETIONS 1000
 
 /* INIT: to the reset state, then wait for a startup IPI. */
 static int take_init(struct vcpu *vcpu, struct err *err)
 {
+	struct err ignored; /* a guest that was not offered these features has not switched them on */
 	int ret;
 
 	if (!vcpu->index) {
@@ -133,12 +172,13 @@ static int take_init(struct vcpu *vcpu, struct err *err)
 		return 0;
 	}
 	/* A register file set now would be overwritten by the completion of the last exit. */
-	ret = kvm_vcpu_complete_exit(&vcpu->kvm);
-	if (ret < 0)
-		return err_host(err, -ret, "KVM_RUN (completing an exit of vCPU %u)", vcpu->index);
+	for (int i = 0; vcpu->arch->unfinished && i < MAX_COMPLETIONS; i++)
+		enter(vcpu, true);
 	ret = kvm_x86_restore_state(&vcpu->kvm, &vcpu->arch->reset, err);
 	if (ret < 0)
 		return ret;
+	kvm_x86_set_msr(&vcpu->kvm, MSR_KVM_SYSTEM_TIME_NEW, 0, &ignored);
+	kvm_x86_set_msr(&vcpu->kvm, MSR_KVM_STEAL_TIME, 0, &ignored);
 	lapic_init_reset(vcpu->arch->lapic);
 	vcpu->arch->state = VCPU_WAIT_SIPI;
 	/* What the last exit said of interrupts was of the state before. */
@@ -175,8 +215,10 @@ static int take_events(struct vcpu *vcpu, struct err *err)
 	uint32_t events = lapic_take_events(vcpu->arch->lapic, &vector);
 	int ret = 0;
 
-	if (events & LAPIC_EVENT_INIT)
+	if (events & LAPIC_EVENT_INIT) {
+		events &= ~LAPIC_EVENT_NMI; /* gone with the state it would have interrupted */
 		ret = take_init(vcpu, err);
+	}
 	if (ret >= 0 && (events & LAPIC_EVENT_SIPI))
 		ret = take_sipi(vcpu, vector, err);
 	if (ret >= 0 && (events & LAPIC_EVENT_NMI) && vcpu->arch->state != VCPU_WAIT_SIPI) {
@@ -193,20 +235,19 @@ static int take_events(struct vcpu *vcpu, struct err *err)
 static void inject(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->kvm.run;
-	struct vcpu_arch *arch = vcpu->arch;
-	int vector = lapic_pending(arch->lapic);
+	struct lapic *lapic = vcpu->arch->lapic;
+	int vector = lapic_pending(lapic);
 
-	if (vector >= 0 && run->ready_for_interrupt_injection && run->if_flag && !arch->hold) {
-		lapic_acknowledge(arch->lapic, (uint8_t)vector);
+	if (vector >= 0 && run->ready_for_interrupt_injection && run->if_flag) {
+		lapic_acknowledge(lapic, (uint8_t)vector);
 		run->s.regs.events.interrupt.injected = 1;
 		run->s.regs.events.interrupt.nr = (uint8_t)vector;
 		run->s.regs.events.interrupt.soft = 0;
 		run->s.regs.events.flags = 0;
 		run->kvm_dirty_regs = KVM_SYNC_X86_EVENTS;
-		vector = lapic_pending(arch->lapic);
+		vector = lapic_pending(lapic);
 	}
 	run->request_interrupt_window = vector >= 0;
-	run->cr8 = lapic_cr8(arch->lapic);
 }
 
 /* True if the vCPU is to enter the guest; false if it has slept, and must look again. */
@@ -225,10 +266,8 @@ static bool may_enter(struct vcpu *vcpu, uint64_t next_timer)
 
 void arch_vcpu_loop(struct vcpu *vcpu)
 {
-	struct kvm_run *run = vcpu->kvm.run;
 	struct lapic *lapic = vcpu->arch->lapic;
 	struct err err;
-	int ret;
 
 	while (!vcpu->vm->ending) {
 		uint64_t next_timer = lapic_run_timer(lapic);
@@ -239,19 +278,16 @@ void arch_vcpu_loop(struct vcpu *vcpu)
 		}
 		if (!may_enter(vcpu, next_timer))
 			continue;
+
+		/*
+		 * An interrupt queued together with an unfinished instruction is lost if that raises an
+		 * exception (#GP of an MSR, #DB of single-stepping): the instruction first, then look.
+		 */
+		if (vcpu->arch->unfinished && vcpu->kvm.run->if_flag && lapic_pending(lapic) >= 0) {
+			enter(vcpu, true);
+			continue;
+		}
 		inject(vcpu);
-
-		ret = kvm_vcpu_run(&vcpu->kvm);
-		vcpu->arch->hold = false;
-		if (ret == -EINTR || ret == -EAGAIN)
-			vcpu_take_kick(vcpu);
-
-		/* Raising CR8 does not exit, and the APIC base is KVM's: follow both first. */
-		lapic_set_cr8(lapic, (uint8_t)run->cr8);
-		lapic_set_base(lapic, run->apic_base);
-		if (!ret)
-			vcpu_handle_exit(vcpu);
-		else if (ret != -EINTR && ret != -EAGAIN)
-			vcpu_run_failed(vcpu, ret);
+		enter(vcpu, false);
 	}
 }

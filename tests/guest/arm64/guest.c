@@ -172,6 +172,7 @@ enum {
 	GICD_ICENABLER = 0x0180,
 	GICD_ISPENDR = 0x0200,
 	GICD_ITARGETSR = 0x0800,
+	GICD_ICFGR = 0x0c00, /* two bits each: 00 level, 10 edge */
 	GICD_SGIR = 0x0f00,
 	GICD_IROUTER = 0x6000,
 	GICR_SGI_BASE = 0x10000, /* the second page of a redistributor has the registers of SGIs and PPIs */
@@ -202,6 +203,11 @@ void enable_interrupt(unsigned int intid)
 			write64(base + GICD_IROUTER + intid * 8, this_cpu());
 	} else if (intid >= 32) {
 		write8(base + GICD_ITARGETSR + intid, (uint8_t)(1u << this_cpu()));
+	}
+	if (intid >= 32) {
+		uint64_t config = base + GICD_ICFGR + intid / 16 * 4;
+
+		write32(config, read32(config) & ~(3u << intid % 16 * 2)); /* level-triggered */
 	}
 	write32(base + GICD_ISENABLER + intid / 32 * 4, bit);
 }

@@ -173,7 +173,7 @@ static inline unsigned int this_cpu(void)
 
 extern unsigned int gic_version; /* 3 or 2, by the device tree */
 
-/* Of the SGIs and PPIs, this CPU's own; of the SPIs, to this CPU. */
+/* Of the SGIs and PPIs, this CPU's own; SPIs as level-triggered, to this CPU. */
 void enable_interrupt(unsigned int intid);
 void disable_interrupt(unsigned int intid);
 bool is_pending(unsigned int intid);

@@ -121,6 +121,37 @@ static void sti_shadow(void)
 	handler[LOW] = NULL;
 }
 
+#define FLAG_TF 0x100
+
+static volatile unsigned int steps;
+
+static void count_step(struct frame *f)
+{
+	(void)f;
+	steps++;
+}
+
+/*
+ * An interrupt that comes while a device access is single-stepped: the access makes an exit, the trap
+ * (#DB) follows it, and the interrupt must outlive both.
+ */
+static void single_stepped_access(void)
+{
+	unsigned int before = taken[0][LOW];
+
+	steps = 0;
+	handler[1] = count_step;
+	sti();
+	__asm__ volatile("pushfq; orl %0, (%%rsp); popfq" : : "i"(FLAG_TF) : "memory");
+	ipi(0, ICR_SELF | LOW);
+	__asm__ volatile("pushfq; andl %0, (%%rsp); popfq" : : "i"(~FLAG_TF) : "memory");
+	(void)wait_until(taken_since(LOW, before) == 1);
+	cli();
+	check("single-stepped", steps > 1);
+	check_eq("single-stepped-access", taken_since(LOW, before), 1);
+	handler[1] = NULL;
+}
+
 /* TPR and CR8 hold back their class and those below. */
 static void task_priority(void)
 {
@@ -231,6 +262,7 @@ void guest_main(void)
 	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
 	self_ipis();
 	interrupt_flag();
+	single_stepped_access();
 	sti_shadow();
 	task_priority();
 	nesting();
