@@ -37,7 +37,7 @@ enum vcpu_state {
 struct vcpu_arch {
 	struct lapic *lapic; /* owned by vm_arch.apic */
 	enum vcpu_state state;
-	bool unfinished; /* the next entry completes the instruction that caused the last exit */
+	bool unfinished;            /* the next entry completes the instruction that caused the last exit */
 	struct kvm_x86_state reset; /* for INIT */
 };
 
