@@ -42,7 +42,7 @@ static ssize_t write_some(const struct console *con, const uint8_t *buf, size_t 
  */
 static bool put_at_once(const struct console *con, uint8_t byte)
 {
-	return !con->out_busy && (con->out_is_own || con->out_is_socket) && write_some(con, &byte, 1) == 1;
+	return con->out_direct && !con->out_busy && write_some(con, &byte, 1) == 1;
 }
 
 static bool put(struct chardev *chr, uint8_t byte)
@@ -303,6 +303,7 @@ static int open_output(struct console *con, struct err *err)
 			con->out_is_own = true;
 		}
 	}
+	con->out_direct = con->out_is_own || con->out_is_socket;
 	ret = loop_add(con->loop, &con->out, 0, err);
 	if (ret == -EPERM) {
 		con->out_is_file = true;

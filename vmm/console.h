@@ -37,10 +37,11 @@ struct console {
 	pthread_mutex_t lock; /* guards what follows; innermost */
 	uint8_t out_ring[CONSOLE_OUT_SIZE], in_ring[CONSOLE_IN_SIZE];
 	uint32_t out_head, out_tail, in_head, in_tail; /* free-running */
-	bool out_busy;                                 /* the loop is at it, or was told to be */
-	bool out_lost;                                 /* nobody reads any more: output is dropped */
-	bool out_refused;                              /* the model waits for room */
-	bool in_full;                                  /* input waits for room */
+	bool out_direct;  /* set at the start: writing does not block, a byte may go at once */
+	bool out_busy;    /* the loop is at it, or was told to be */
+	bool out_lost;    /* nobody reads any more: output is dropped */
+	bool out_refused; /* the model waits for room */
+	bool in_full;     /* input waits for room */
 };
 
 /* Takes stdin and stdout. `quit` is called when the user asks to leave. */
