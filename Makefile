@@ -202,6 +202,13 @@ test-cli: $(OUT)/vireo ## what the command line answers to mistakes
 	$(Q)tests/boot/initrd guest $(ARCH)
 	$(Q)tests/cli/run $(OUT)/vireo build/kernels/$(ARCH)/cloud/vmlinuz build/kernels/$(ARCH)/guest.cpio
 
+# The program itself under ASan and UBSan: failing paths and tiny guests.
+.PHONY: test-asan
+test-asan: ## the program under ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory ASAN=1 all guests
+	$(Q)$(MAKE) --no-print-directory ASAN=1 test-cli
+	$(Q)tests/guest/run $(BUILD)-asan/vireo 'end*' 'hammer*' 'lapic*' 'smp*' 'input*'
+
 # --- benchmarks: numbers and ratios, never a verdict ---
 
 .PHONY: bench
