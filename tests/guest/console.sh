@@ -8,7 +8,7 @@ for way in halt spin; do
 	if begin timeout-$way; then
 		limit=1
 		vireo "$end_guest" -a end=$way </dev/null
-		limit=100
+		limit=300
 		status_is 124
 		reports timeout
 		end
