@@ -28,7 +28,7 @@ struct kvm_x86_state {
 /*
  * Prepares a VM for a userspace LAPIC: no in-kernel interrupt controller, MSR accesses that KVM
  * refuses come to the program, IA32_TSC_DEADLINE too; the pages VMX needs for real mode are put at
- * `tss` (three pages of guest-physical space that hold nothing else).
+ * `tss` (four pages of guest-physical space that hold nothing else).
  */
 int kvm_x86_vm_setup(const struct kvm_vm *vm, uint64_t tss, struct err *err);
 

@@ -114,10 +114,16 @@ static void close_signals(struct session *s)
 	close(signal_pipe[1]);
 }
 
+/* Without one, stdin, stdout and the terminal are left alone. */
+static bool has_console(const struct session *s)
+{
+	return s->cfg->console == CONSOLE_STDIO && !s->cfg->dry_run;
+}
+
 /* One boot, to its end. */
 static int boot_once(struct session *s, struct err *err)
 {
-	struct chardev *chr = s->cfg->console == CONSOLE_STDIO ? &s->console.chr : NULL;
+	struct chardev *chr = has_console(s) ? &s->console.chr : NULL;
 	int ret;
 
 	vm_init(&s->vm, s->cfg, &s->loop, chr);
@@ -179,7 +185,8 @@ static int run(struct session *s, struct err *err)
 
 	if (ret < 0)
 		return ret;
-	ret = console_init(&s->console, &s->loop, on_quit, s, err);
+	if (has_console(s))
+		ret = console_init(&s->console, &s->loop, on_quit, s, err);
 	if (ret < 0) {
 		close_signals(s);
 		return ret;
@@ -196,7 +203,8 @@ static int run(struct session *s, struct err *err)
 	close_signals(s);
 	/* Who was told to go, goes; who ended by itself leaves no output behind. */
 	patient = s->vm.why != VM_SIGNAL && s->vm.why != VM_QUIT && s->vm.why != VM_TIMEOUT;
-	console_finish(&s->console, patient);
+	if (has_console(s))
+		console_finish(&s->console, patient);
 	return ret;
 }
 

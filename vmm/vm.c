@@ -322,7 +322,6 @@ void vm_init(struct vm *vm, const struct vm_config *cfg, struct loop *loop, stru
 	memset(vm, 0, sizeof(*vm));
 	vm->cfg = cfg;
 	vm->loop = loop;
-	vm->console = console;
 	vm->kvm.fd = vm->kvm_vm.fd = vm->ram.fd = -1;
 	pthread_mutex_init(&vm->gate_lock, NULL);
 	pthread_cond_init(&vm->gate, NULL);

@@ -43,7 +43,6 @@ struct vm_arch;
 struct vm {
 	const struct vm_config *cfg;
 	struct loop *loop;
-	struct chardev *console; /* may be NULL */
 
 	struct kvm kvm;
 	struct kvm_vm kvm_vm;
@@ -81,8 +80,8 @@ struct vm {
 };
 
 /*
- * Prepares `vm`; the config, loop and console must outlive it. vm_init() allocates nothing. The
- * loop must not be running.
+ * Prepares `vm`; the config, loop and console (NULL: none) must outlive it. vm_init() allocates
+ * nothing. The loop must not be running.
  */
 void vm_init(struct vm *vm, const struct vm_config *cfg, struct loop *loop, struct chardev *console);
 
