@@ -58,3 +58,19 @@ lock() {
 	exec 9>"$build/.lock-$1"
 	flock 9
 }
+
+# Whether $1 is a QEMU whose emulated SVM is sound: 7.2's is not (docs/testing.md).
+sound_qemu() {
+	local version
+	version=$("$1" --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\)\..*/\1/p')
+	((${version:-0} >= 9))
+}
+
+# The QEMU that emulates an x86-64 host: the installed one, or that of tests/boot/fetch.
+x86_qemu() {
+	if [[ -x $build/qemu/usr/bin/qemu-system-x86_64 ]]; then
+		say "$build/qemu/usr/bin/qemu-system-x86_64"
+	else
+		say qemu-system-x86_64
+	fi
+}
