@@ -276,12 +276,6 @@ static void write_madt(struct aml *a, const struct machine *m)
 		.header = table_header("APIC", 6),
 		.lapic_address = (uint32_t)m->irqchip.lapic_base,
 	};
-	struct madt_ioapic ioapic = {
-		.type = MADT_IOAPIC,
-		.length = sizeof(ioapic),
-		.id = (uint8_t)m->irqchip.ioapic_id,
-		.address = (uint32_t)m->irqchip.ioapic_base,
-	};
 	struct madt_lapic_nmi nmi = {
 		.type = MADT_LAPIC_NMI,
 		.length = sizeof(nmi),
@@ -301,7 +295,17 @@ static void write_madt(struct aml *a, const struct machine *m)
 
 		aml_bytes(a, &lapic, sizeof(lapic));
 	}
-	aml_bytes(a, &ioapic, sizeof(ioapic));
+	for (unsigned int i = 0; i < m->irqchip.nr_ioapics; i++) {
+		struct madt_ioapic ioapic = {
+			.type = MADT_IOAPIC,
+			.length = sizeof(ioapic),
+			.id = (uint8_t)m->irqchip.ioapic[i].id,
+			.address = (uint32_t)m->irqchip.ioapic[i].base,
+			.gsi_base = m->irqchip.ioapic[i].gsi_base,
+		};
+
+		aml_bytes(a, &ioapic, sizeof(ioapic));
+	}
 	aml_bytes(a, &nmi, sizeof(nmi));
 	table_end(a, start);
 }

@@ -4,9 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "devices/ioapic.h"
-#include "devices/machine.h"
-
 /* True if `msg` is for LAPIC `i`. `sender` is an APIC id, or -1 from outside the LAPICs. */
 static bool addressed(const struct apic *apic, unsigned int i, int sender, const struct apic_message *msg)
 {
@@ -61,39 +58,64 @@ static void send_ipi(void *bus, uint32_t sender, const struct apic_message *msg)
 
 static void broadcast_eoi(void *bus, uint8_t vector)
 {
-	ioapic_eoi(((struct apic *)bus)->ioapic, vector);
+	ioapics_eoi(&((struct apic *)bus)->ioapics, vector);
 }
 
 static bool deliver_from_outside(void *ctx, const struct apic_message *msg)
 {
-	/* Only processors send startup IPIs; in an RTE and in MSI data the code is reserved. */
-	return msg->delivery != APIC_STARTUP && route(ctx, -1, msg);
+	return route(ctx, -1, msg);
 }
 
 static void set_line(struct irqchip *chip, uint32_t line, bool level)
 {
-	ioapic_set_line(((struct apic *)chip)->ioapic, line, level);
+	ioapics_set_line(&((struct apic *)chip)->ioapics, line, level);
 }
 
-/* Intel SDM volume 3, sections "Message Address Register Format" and "Message Data Register Format". */
-static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
+/*
+ * Intel SDM volume 3, sections "Message Address Register Format" and "Message Data Register Format".
+ * Bits 11:5 of the address, reserved there, are bits 14:8 of the destination for guests that were
+ * told so (Linux, "KVM CPUID bits", KVM_FEATURE_MSI_EXT_DEST_ID).
+ */
+#define MSI_BASE     0xfee00000u
+#define MSI_HINT     (1u << 3) /* redirection hint: one of the destinations, that of lowest priority */
+#define MSI_LOGICAL  (1u << 2)
+#define DATA_LEVEL   (1u << 15)
+#define DATA_ASSERT  (1u << 14)
+#define DATA_MODE(n) ((n) >> 8 & 7)
+
+bool apic_message_from_msi(uint64_t addr, uint32_t data, struct apic_message *msg)
 {
-	struct apic_message msg = {
-		.dest = addr >> 12 & 0xff,
-		.logical = addr >> 2 & 1,
-		.level = data >> 15 & 1,
-		.delivery = data >> 8 & 7,
+	if (addr >> 20 != MSI_BASE >> 20)
+		return false; /* no LAPIC listens there */
+	if ((data & DATA_LEVEL) && !(data & DATA_ASSERT))
+		return false; /* level de-assert carries nothing */
+	if (DATA_MODE(data) == APIC_STARTUP || DATA_MODE(data) == APIC_RESERVED)
+		return false; /* reserved: only processors send startup IPIs */
+	*msg = (struct apic_message){
+		.dest = (uint32_t)((addr >> 12 & 0xff) | (addr >> 5 & 0x7f) << 8),
+		.logical = addr & MSI_LOGICAL,
+		.level = data & DATA_LEVEL,
+		.delivery = DATA_MODE(data),
 		.vector = (uint8_t)data,
 	};
+	if (msg->delivery == APIC_FIXED && (addr & MSI_HINT))
+		msg->delivery = APIC_LOWEST;
+	return true;
+}
 
-	if (addr >> 20 != 0xfee)
-		return; /* no LAPIC listens there */
-	if (msg.level && !(data >> 14 & 1))
-		return; /* level de-assert carries nothing */
-	/* The redirection hint: one of the destinations, the one of lowest priority. */
-	if (msg.delivery == APIC_FIXED && (addr >> 3 & 1))
-		msg.delivery = APIC_LOWEST;
-	deliver_from_outside((struct apic *)chip, &msg);
+void apic_message_to_msi(const struct apic_message *msg, uint64_t *addr, uint32_t *data)
+{
+	*addr = MSI_BASE | (msg->dest & 0xff) << 12 | (msg->dest >> 8 & 0x7f) << 5 |
+		(msg->delivery == APIC_LOWEST ? MSI_HINT : 0) | (msg->logical ? MSI_LOGICAL : 0);
+	*data = msg->vector | (uint32_t)msg->delivery << 8 | (msg->level ? DATA_LEVEL | DATA_ASSERT : 0);
+}
+
+static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
+{
+	struct apic_message msg;
+
+	if (apic_message_from_msi(addr, data, &msg))
+		deliver_from_outside(chip, &msg);
 }
 
 static const struct irqchip_ops apic_ops = {
@@ -101,10 +123,11 @@ static const struct irqchip_ops apic_ops = {
 	.send_msi = send_msi,
 };
 
-int apic_create(struct apic **out, unsigned int nr, const struct device_host *host, struct apic_rates rates,
-		struct err *err)
+int apic_create(struct apic **out, unsigned int nr, uint32_t nr_gsis, const struct device_host *host,
+		struct apic_rates rates, struct err *err)
 {
 	struct apic *apic = calloc(1, sizeof(*apic) + nr * sizeof(apic->lapic[0]));
+	const struct ioapic_bus bus = { .deliver = deliver_from_outside, .ctx = apic };
 	int ret;
 
 	if (!apic)
@@ -112,12 +135,11 @@ int apic_create(struct apic **out, unsigned int nr, const struct device_host *ho
 	apic->chip.ops = &apic_ops;
 	apic->nr_lapics = nr;
 
-	ret = device_create(&apic->ioapic, &ioapic_class, host, (struct irq_line){ 0 }, err);
+	ret = ioapics_create(&apic->ioapics, nr_gsis, host, &bus, err);
 	if (ret < 0) {
-		free(apic);
+		apic_destroy(apic);
 		return ret;
 	}
-	ioapic_connect(apic->ioapic, PC_IOAPIC_ID, deliver_from_outside, apic);
 
 	for (unsigned int i = 0; i < nr; i++) {
 		const struct lapic_host nobody = { .send = send_ipi, .eoi = broadcast_eoi, .bus = apic };
@@ -132,7 +154,7 @@ void apic_destroy(struct apic *apic)
 {
 	if (!apic)
 		return;
-	device_destroy(apic->ioapic);
+	ioapics_destroy(&apic->ioapics);
 	free(apic);
 }
 

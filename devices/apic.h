@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The x86 interrupt system in userspace: one LAPIC per vCPU, one I/O APIC, and the routing between
- * them. Implements struct irqchip.
+ * The x86 interrupt system in userspace: one LAPIC per vCPU, the I/O APICs, and the routing
+ * between them. Implements struct irqchip.
  */
 #ifndef VIREO_DEVICES_APIC_H
 #define VIREO_DEVICES_APIC_H
 
 #include "devices/device.h"
+#include "devices/ioapic.h"
 #include "devices/irqchip.h"
 #include "devices/lapic.h"
 
 struct apic {
 	struct irqchip chip;
-	struct device *ioapic; /* owned; to be put on the MMIO bus by the caller */
-	_Atomic uint32_t turn; /* lowest-priority arbitration: where ties begin */
+	struct ioapics ioapics; /* to be put on the MMIO bus by the caller */
+	_Atomic uint32_t turn;  /* lowest-priority arbitration: where ties begin */
 	unsigned int nr_lapics;
 	struct lapic lapic[]; /* by APIC id */
 };
@@ -26,14 +27,22 @@ struct apic_rates {
 
 /*
  * Creates the system for `nr` vCPUs with APIC ids 0 to nr - 1, of which 0 is the bootstrap
- * processor. Each vCPU must be attached before it or a device runs. apic_destroy() takes NULL.
+ * processor, and as many I/O APICs as `nr_gsis` lines need (ioapics_place() says which). Each vCPU must
+ * be attached before it or a device runs. apic_destroy() takes NULL.
  */
-int apic_create(struct apic **out, unsigned int nr, const struct device_host *host, struct apic_rates rates,
-		struct err *err);
+int apic_create(struct apic **out, unsigned int nr, uint32_t nr_gsis, const struct device_host *host,
+		struct apic_rates rates, struct err *err);
 void apic_destroy(struct apic *apic);
 
 /* Gives LAPIC `index` its vCPU: see struct lapic_host. Returns the LAPIC, owned by `apic`. */
 struct lapic *apic_attach(struct apic *apic, unsigned int index, void (*kick)(void *cpu),
 			  uint64_t (*read_tsc)(void *cpu), void *cpu);
+
+/*
+ * Messages and MSIs: each MSI that is a message, and each message that an I/O APIC sends, has one
+ * image on the other side. False: {addr, data} is no message for a LAPIC, `*msg` is not set.
+ */
+bool apic_message_from_msi(uint64_t addr, uint32_t data, struct apic_message *msg);
+void apic_message_to_msi(const struct apic_message *msg, uint64_t *addr, uint32_t *data);
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "devices/ioapic.h"
 
+#include <string.h>
+
 /* Offsets in the window (82093AA, section "I/O APIC Registers"). */
 #define IOREGSEL 0x00
 #define IOWIN    0x10
@@ -12,7 +14,9 @@
 #define REG_ARB    0x02
 #define REG_REDTBL 0x10 /* two 32-bit halves per pin */
 
-#define VERSION 0x20
+#define VERSION  0x20
+#define ID_SHIFT 24
+#define ID_MASK  0xfu
 
 /* Redirection table entry (section "I/O Redirection Table Registers"). */
 #define RTE_VECTOR     0xffULL
@@ -21,22 +25,37 @@
 #define RTE_REMOTE_IRR (1ULL << 14)
 #define RTE_LEVEL      (1ULL << 15)
 #define RTE_MASKED     (1ULL << 16)
-#define RTE_WRITABLE   0xff0000000001afffULL /* but remote IRR and delivery status, always idle */
+/*
+ * Bits 63:56 are the destination. Bits 55:49, reserved in the data sheet, are its bits 14:8 for guests
+ * that were told so (Linux, "KVM CPUID bits", KVM_FEATURE_MSI_EXT_DEST_ID). Remote IRR and delivery
+ * status, always idle, are read-only.
+ */
+#define RTE_WRITABLE 0xfffe00000001afffULL
+
+/* What a change of makes a pin send something else. */
+#define RTE_MESSAGE 0xfffe000000008fffULL
 
 struct ioapic {
 	struct device dev;
-	bool (*deliver)(void *ctx, const struct apic_message *msg);
-	void *ctx;
+	struct ioapic_bus bus;
+	uint32_t gsi_base;
 
 	uint32_t select; /* IOREGSEL */
 	uint32_t id;
 	uint32_t lines; /* bit per pin: asserted */
 	uint64_t rte[IOAPIC_PINS];
+	uint64_t routed[IOAPIC_PINS]; /* RTE_MESSAGE bits last told to the bus; RTE_MASKED: nothing */
 };
 
 static enum apic_delivery delivery(uint64_t rte)
 {
 	return (enum apic_delivery)((rte & RTE_DELIVERY) >> 8);
+}
+
+/* The other two codes are reserved: only processors send startup IPIs. */
+static bool sends_anything(uint64_t rte)
+{
+	return delivery(rte) != APIC_STARTUP && delivery(rte) != APIC_RESERVED;
 }
 
 /* Modes without a vector, which no EOI would ever match, are edge-triggered whatever the RTE says. */
@@ -45,17 +64,37 @@ static bool is_level(uint64_t rte)
 	return (rte & RTE_LEVEL) && (delivery(rte) == APIC_FIXED || delivery(rte) == APIC_LOWEST);
 }
 
-static bool send(struct ioapic *io, uint64_t rte)
+static struct apic_message message(uint64_t rte)
 {
-	struct apic_message msg = {
-		.dest = (uint32_t)(rte >> 56),
+	return (struct apic_message){
+		.dest = (uint32_t)(rte >> 56 | (rte >> 49 & 0x7f) << 8),
 		.logical = rte & RTE_LOGICAL,
 		.level = is_level(rte),
 		.delivery = (uint8_t)delivery(rte),
 		.vector = rte & RTE_VECTOR,
 	};
+}
 
-	return io->deliver && io->deliver(io->ctx, &msg);
+static bool send(struct ioapic *io, uint64_t rte)
+{
+	struct apic_message msg = message(rte);
+
+	return io->bus.deliver && sends_anything(rte) && io->bus.deliver(io->bus.ctx, &msg);
+}
+
+/* Lets the bus know if the pin now sends something else than it was told. */
+static void tell_route(struct ioapic *io, unsigned int pin)
+{
+	uint64_t rte = io->rte[pin];
+	bool silent = !sends_anything(rte) || (rte & (RTE_MASKED | RTE_REMOTE_IRR)) == RTE_MASKED;
+	uint64_t route = silent ? RTE_MASKED : rte & RTE_MESSAGE;
+	struct apic_message msg = message(rte);
+
+	if (route == io->routed[pin])
+		return;
+	io->routed[pin] = route;
+	if (io->bus.routed)
+		io->bus.routed(io->bus.ctx, io->gsi_base + pin, silent ? NULL : &msg);
 }
 
 /* Delivers a level-triggered pin that is asserted, unless it is masked or still in service. */
@@ -77,6 +116,7 @@ static void end_of_interrupt(struct ioapic *io, uint8_t vector)
 			continue;
 		io->rte[pin] &= ~RTE_REMOTE_IRR;
 		service_level(io, pin);
+		tell_route(io, pin);
 	}
 }
 
@@ -103,14 +143,13 @@ void ioapic_eoi(struct device *dev, uint8_t vector)
 	pthread_mutex_unlock(&dev->lock);
 }
 
-void ioapic_connect(struct device *dev, uint32_t id,
-		    bool (*deliver)(void *ctx, const struct apic_message *msg), void *ctx)
+void ioapic_connect(struct device *dev, const struct ioapic_desc *place, const struct ioapic_bus *bus)
 {
 	struct ioapic *io = (struct ioapic *)dev;
 
-	io->id = id & 0xff; /* the data sheet has 4 bits; an xAPIC's id has 8 */
-	io->deliver = deliver;
-	io->ctx = ctx;
+	io->id = place->id & ID_MASK;
+	io->gsi_base = place->gsi_base;
+	io->bus = *bus;
 }
 
 static uint32_t read_indirect(const struct ioapic *io)
@@ -120,7 +159,7 @@ static uint32_t read_indirect(const struct ioapic *io)
 	switch (io->select) {
 	case REG_ID:
 	case REG_ARB:
-		return io->id << 24;
+		return io->id << ID_SHIFT;
 	case REG_VER:
 		return VERSION | (IOAPIC_PINS - 1) << 16;
 	}
@@ -135,7 +174,7 @@ static void write_indirect(struct ioapic *io, uint32_t value)
 	uint64_t *rte, mask;
 
 	if (io->select == REG_ID)
-		io->id = value >> 24;
+		io->id = value >> ID_SHIFT & ID_MASK;
 	if (half >= 2 * IOAPIC_PINS)
 		return;
 
@@ -145,6 +184,7 @@ static void write_indirect(struct ioapic *io, uint32_t value)
 	/* An edge-triggered entry has no remote IRR: kernels switch a stuck pin to edge and back. */
 	if (!is_level(*rte))
 		*rte &= ~RTE_REMOTE_IRR;
+	tell_route(io, half / 2); /* before anything is sent that way */
 	service_level(io, half / 2);
 }
 
@@ -186,7 +226,72 @@ static int ioapic_create(struct device *dev, const struct device_host *host, str
 	(void)host;
 	(void)err;
 	for (unsigned int pin = 0; pin < IOAPIC_PINS; pin++)
-		io->rte[pin] = RTE_MASKED;
+		io->rte[pin] = io->routed[pin] = RTE_MASKED;
+	return 0;
+}
+
+/* --- saved state --- */
+
+void ioapic_save(struct device *dev, struct ioapic_state *state)
+{
+	struct ioapic *io = (struct ioapic *)dev;
+
+	pthread_mutex_lock(&dev->lock);
+	*state = (struct ioapic_state){
+		.version = IOAPIC_STATE_VERSION,
+		.select = io->select,
+		.id = io->id,
+		.lines = io->lines,
+	};
+	memcpy(state->rte, io->rte, sizeof(state->rte));
+	pthread_mutex_unlock(&dev->lock);
+}
+
+int ioapic_check(const struct ioapic_state *state, struct err *err)
+{
+	if (state->version != IOAPIC_STATE_VERSION)
+		return err_user(err, "I/O APIC state: version %u is unknown; allowed is %u", state->version,
+				IOAPIC_STATE_VERSION);
+	if (state->select > 0xff)
+		return err_user(err, "I/O APIC state: IOREGSEL %#x is not possible; allowed is up to 0xff",
+				state->select);
+	if (state->id > ID_MASK)
+		return err_user(err, "I/O APIC state: id %#x is not possible; allowed is up to %#x",
+				state->id, ID_MASK);
+	if (state->lines >> IOAPIC_PINS)
+		return err_user(err, "I/O APIC state: lines %#x are not possible; there are %d pins",
+				state->lines, IOAPIC_PINS);
+	for (unsigned int pin = 0; pin < IOAPIC_PINS; pin++) {
+		uint64_t rte = state->rte[pin];
+
+		if (rte & ~(RTE_WRITABLE | RTE_REMOTE_IRR))
+			return err_user(err, "I/O APIC state: entry %u is %#llx, but bits %#llx must be 0",
+					pin, (unsigned long long)rte,
+					(unsigned long long)~(RTE_WRITABLE | RTE_REMOTE_IRR));
+		if ((rte & RTE_REMOTE_IRR) && !is_level(rte))
+			return err_user(err,
+					"I/O APIC state: entry %u is %#llx: remote IRR is allowed in a "
+					"level-triggered entry only",
+					pin, (unsigned long long)rte);
+	}
+	return 0;
+}
+
+int ioapic_load(struct device *dev, const struct ioapic_state *state, struct err *err)
+{
+	struct ioapic *io = (struct ioapic *)dev;
+	int ret = ioapic_check(state, err);
+
+	if (ret < 0)
+		return ret;
+	pthread_mutex_lock(&dev->lock);
+	io->select = state->select;
+	io->id = state->id;
+	io->lines = state->lines;
+	memcpy(io->rte, state->rte, sizeof(io->rte));
+	for (unsigned int pin = 0; pin < IOAPIC_PINS; pin++)
+		tell_route(io, pin);
+	pthread_mutex_unlock(&dev->lock);
 	return 0;
 }
 

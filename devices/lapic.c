@@ -272,7 +272,8 @@ bool lapic_matches(const struct lapic *lapic, const struct apic_message *msg)
 	uint32_t id = lapic_get(lapic, LAPIC_ID);
 	uint32_t ldr = lapic_get(lapic, LAPIC_LDR);
 
-	if (dest == (msg->wide ? 0xffffffff : 0xff))
+	/* To an x2APIC, 255 is an id like any other. */
+	if (dest == (msg->wide ? 0xffffffff : 0xff) && (msg->wide || !lapic_x2apic(lapic)))
 		return true;
 
 	if (lapic_x2apic(lapic)) {

@@ -76,6 +76,7 @@ enum apic_delivery {
 	APIC_FIXED = 0,
 	APIC_LOWEST = 1,
 	APIC_SMI = 2,
+	APIC_RESERVED = 3,
 	APIC_NMI = 4,
 	APIC_INIT = 5,
 	APIC_STARTUP = 6,
@@ -93,7 +94,7 @@ enum apic_shorthand {
 struct apic_message {
 	uint32_t dest;
 	bool logical;     /* dest is a logical destination */
-	bool wide;        /* dest has 32 bits (an x2APIC sender); else 8 */
+	bool wide;        /* dest has 32 bits (an x2APIC sender); else 8, from I/O APIC and MSI 15 */
 	bool level;       /* level-triggered: the EOI is to be broadcast to the IOAPIC */
 	uint8_t delivery; /* enum apic_delivery */
 	uint8_t vector;

@@ -102,6 +102,16 @@ uint64_t machine_cpu_id(const struct machine *m, unsigned int index)
 	return (id & 0xf) | (id >> 4 & 0xff) << 8 | (id >> 12 & 0xff) << 16;
 }
 
+uint32_t machine_nr_lines(const struct machine *m)
+{
+	int last = NO_LINE;
+
+	for (unsigned int i = 0; i < m->nr_devices; i++)
+		if (m->device[i].line > last)
+			last = m->device[i].line;
+	return (uint32_t)(last + 1);
+}
+
 uint64_t machine_ram_size(const struct machine *m)
 {
 	uint64_t size = 0;

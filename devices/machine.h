@@ -55,9 +55,7 @@ extern const struct device_row device_table[];
 
 #define PC_LOW_RAM_END  0xc0000000ULL /* RAM from 0 to here at most, the rest from 4 GiB */
 #define PC_HIGH_RAM     0x100000000ULL
-#define PC_IOAPIC_BASE  0xfec00000ULL
-#define PC_IOAPIC_PINS  24
-#define PC_IOAPIC_ID    254
+#define PC_IOAPIC_BASE  0xfec00000ULL /* of the first; the others follow, a page each */
 #define PC_LAPIC_BASE   0xfee00000ULL /* after reset; the guest may move it */
 #define PC_MAX_CPUS     254           /* APIC ids 0..253; 254 is the IOAPIC's, 255 broadcast */
 #define PC_CMOS_CENTURY 0x32          /* index of the century in CMOS RAM */
@@ -97,13 +95,22 @@ struct machine_range {
 #define MACHINE_MAX_REDIST  4
 #define MACHINE_MAX_DEVICES 32
 #define MACHINE_MAX_RAM     2
+#define MACHINE_MAX_IOAPICS 8
+
+struct ioapic_desc {
+	uint64_t base;
+	uint32_t id;
+	uint32_t gsi_base; /* of its first pin */
+	uint32_t pins;
+};
 
 /* The interrupt controller that was really created. */
 struct irqchip_desc {
 	enum irqchip_kind kind;
 	/* APIC */
-	uint64_t lapic_base, ioapic_base;
-	uint32_t ioapic_id, ioapic_pins;
+	uint64_t lapic_base;
+	struct ioapic_desc ioapic[MACHINE_MAX_IOAPICS]; /* their GSIs follow each other from 0 */
+	unsigned int nr_ioapics;
 	/* GIC: GICv3 has redist[], GICv2 has cpu */
 	struct machine_range dist, cpu;
 	struct machine_range redist[MACHINE_MAX_REDIST];
@@ -147,6 +154,9 @@ int machine_init(struct machine *m, enum platform platform, unsigned int nr_cpus
 
 /* The firmware's id of vCPU `index`: its APIC id on the PC, MPIDR affinity bits on Arm. */
 uint64_t machine_cpu_id(const struct machine *m, unsigned int index);
+
+/* How many lines, counted from 0, the devices of the machine need. */
+uint32_t machine_nr_lines(const struct machine *m);
 
 /* Total RAM in bytes. */
 uint64_t machine_ram_size(const struct machine *m);

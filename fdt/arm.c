@@ -10,10 +10,11 @@
 #define IRQ_LEVEL_HIGH    4
 #define GICV2_PPI_CPUS(n) (((1U << (n)) - 1) << 8) /* n: 1 to ARM_GICV2_MAX_CPUS */
 
-static void write_interrupt(struct tree *t, int line)
+static void write_interrupt(struct tree *t, const struct machine *m, int line)
 {
 	const uint32_t cells[] = { GIC_SPI, (uint32_t)line, IRQ_LEVEL_HIGH };
 
+	(void)m;
 	tree_cells(t, "interrupts", cells, 3);
 }
 

@@ -107,7 +107,7 @@ static void write_device(struct tree *t, const struct machine *m, const struct m
 		tree_ranges(t, "reg", &reg, 1);
 	}
 	if (dev->line != NO_LINE)
-		t->platform->interrupt(t, dev->line);
+		t->platform->interrupt(t, m, dev->line);
 	for (const struct device_prop *prop = dev->class->props; prop && prop->name; prop++)
 		write_prop(t, m, prop);
 	tree_end(t);

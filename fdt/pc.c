@@ -16,11 +16,21 @@
 
 #define IO_PORTS 0x10000
 
-static void write_interrupt(struct tree *t, int line)
+/* A device has one interrupt parent: the I/O APIC whose pin its line is. */
+static void write_interrupt(struct tree *t, const struct machine *m, int line)
 {
-	const uint32_t cells[] = { (uint32_t)line, IOAPIC_LEVEL_HIGH };
+	const struct irqchip_desc *apic = &m->irqchip;
 
-	tree_cells(t, "interrupts", cells, 2);
+	for (unsigned int i = 0; i < apic->nr_ioapics; i++) {
+		uint32_t pin = (uint32_t)line - apic->ioapic[i].gsi_base;
+		const uint32_t cells[] = { pin, IOAPIC_LEVEL_HIGH };
+
+		if (pin >= apic->ioapic[i].pins)
+			continue;
+		if (i)
+			tree_u32(t, "interrupt-parent", PHANDLE_IRQCHIP + i);
+		tree_cells(t, "interrupts", cells, 2);
+	}
 }
 
 static void write_cpus(struct tree *t, const struct machine *m)
@@ -42,7 +52,6 @@ static void write_cpus(struct tree *t, const struct machine *m)
 static void write_apics(struct tree *t, const struct irqchip_desc *apic)
 {
 	const struct machine_range lapic = { apic->lapic_base, LAPIC_PAGE_SIZE };
-	const struct machine_range ioapic = { apic->ioapic_base, IOAPIC_WINDOW };
 
 	tree_begin_at(t, "lapic", lapic.base);
 	tree_string(t, "compatible", "intel,ce4100-lapic");
@@ -51,14 +60,19 @@ static void write_apics(struct tree *t, const struct irqchip_desc *apic)
 	tree_flag(t, "intel,virtual-wire-mode");
 	tree_end(t);
 
-	tree_begin_at(t, "interrupt-controller", ioapic.base);
-	tree_string(t, "compatible", "intel,ce4100-ioapic");
-	tree_ranges(t, "reg", &ioapic, 1);
-	tree_flag(t, "interrupt-controller");
-	tree_u32(t, "#interrupt-cells", 2);
-	tree_u32(t, "#address-cells", 0);
-	tree_u32(t, "phandle", PHANDLE_IRQCHIP);
-	tree_end(t);
+	/* In the order of their GSIs: Linux counts pins from one node to the next. */
+	for (unsigned int i = 0; i < apic->nr_ioapics; i++) {
+		const struct machine_range ioapic = { apic->ioapic[i].base, IOAPIC_WINDOW };
+
+		tree_begin_at(t, "interrupt-controller", ioapic.base);
+		tree_string(t, "compatible", "intel,ce4100-ioapic");
+		tree_ranges(t, "reg", &ioapic, 1);
+		tree_flag(t, "interrupt-controller");
+		tree_u32(t, "#interrupt-cells", 2);
+		tree_u32(t, "#address-cells", 0);
+		tree_u32(t, "phandle", PHANDLE_IRQCHIP + i);
+		tree_end(t);
+	}
 }
 
 /*

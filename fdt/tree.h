@@ -20,8 +20,8 @@ struct tree;
 struct fdt_platform {
 	const char *model;
 	const char *compatible; /* a list as in struct device_class */
-	/* Adds the `interrupts` property for `line`, level-triggered and active high. */
-	void (*interrupt)(struct tree *t, int line);
+	/* Adds the `interrupts` property for `line`, level-triggered and active high, and its parent. */
+	void (*interrupt)(struct tree *t, const struct machine *m, int line);
 	/* Adds the nodes below the root, but for /chosen, /memory and MMIO devices. */
 	void (*nodes)(struct tree *t, const struct machine *m);
 };
@@ -36,9 +36,9 @@ struct tree {
 	char where[64]; /* the node or property the error happened at */
 };
 
-/* The interrupt controller is the one interrupt parent of the whole tree. */
+/* The first interrupt controller is the interrupt parent of whatever names no other. */
 #define PHANDLE_IRQCHIP 1
-#define PHANDLE_CLOCK   2 /* first of the fixed clocks' */
+#define PHANDLE_CLOCK   0x100 /* first of the fixed clocks' */
 
 /* Port I/O hangs below this node on the PC. */
 #define TREE_ISA_NODE "isa@i0"

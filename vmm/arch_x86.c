@@ -11,6 +11,14 @@
 /* The LAPIC timer's rate where KVM does not tell the TSC's. */
 #define DEFAULT_LAPIC_HZ 1000000000u
 
+/* The interrupt lines of the machine: what its devices need, and what was asked for. */
+static uint32_t nr_gsis(const struct vm *vm)
+{
+	uint32_t needed = machine_nr_lines(&vm->machine), asked = vm->cfg->ioapics * IOAPIC_PINS;
+
+	return needed > asked ? needed : asked;
+}
+
 unsigned long arch_vm_type(const struct kvm *kvm)
 {
 	(void)kvm;
@@ -51,7 +59,7 @@ int arch_vm_init(struct vm *vm, struct err *err)
 		.timer_hz = arch->lapic_hz,
 		.tsc_khz = arch->tsc_deadline ? arch->tsc_khz : 0,
 	};
-	ret = apic_create(&arch->apic, vm->machine.nr_cpus, &vm->device_host, rates, err);
+	ret = apic_create(&arch->apic, vm->machine.nr_cpus, nr_gsis(vm), &vm->device_host, rates, err);
 	if (ret < 0)
 		goto fail;
 	return 0;
@@ -74,25 +82,28 @@ void arch_vm_finish(struct vm *vm)
 int arch_irqchip_assume(struct vm *vm, struct err *err)
 {
 	(void)err;
-	vm->machine.irqchip = (struct irqchip_desc){
-		.kind = IRQCHIP_APIC,
-		.lapic_base = PC_LAPIC_BASE,
-		.ioapic_base = PC_IOAPIC_BASE,
-		.ioapic_id = PC_IOAPIC_ID,
-		.ioapic_pins = PC_IOAPIC_PINS,
-	};
+	vm->machine.irqchip = (struct irqchip_desc){ .kind = IRQCHIP_APIC, .lapic_base = PC_LAPIC_BASE };
+	vm->machine.irqchip.nr_ioapics = ioapics_place(nr_gsis(vm), vm->machine.irqchip.ioapic);
 	return 0;
 }
 
 int arch_irqchip_init(struct vm *vm, struct err *err)
 {
-	int ret = bus_add(&vm->mmio, PC_IOAPIC_BASE, IOAPIC_WINDOW, vm->arch->apic->ioapic);
+	const struct irqchip_desc *desc = &vm->machine.irqchip;
+	struct apic *apic = vm->arch->apic;
+	int ret = arch_irqchip_assume(vm, err);
 
+	for (unsigned int i = 0; !ret && i < desc->nr_ioapics; i++) {
+		ret = bus_add(&vm->mmio, desc->ioapic[i].base, IOAPIC_WINDOW, apic->ioapics.dev[i]);
+		if (ret < 0)
+			err_host(err, -ret, "I/O APIC %u on the MMIO bus", i);
+	}
 	if (ret < 0)
-		return err_host(err, -ret, "the I/O APIC on the MMIO bus");
-	vm->irqchip = &vm->arch->apic->chip;
-	log_info("irqchip apic: userspace LAPIC and I/O APIC, no in-kernel interrupt controller");
-	return arch_irqchip_assume(vm, err);
+		return ret;
+	vm->irqchip = &apic->chip;
+	log_info("irqchip apic: userspace LAPICs and %u I/O APIC%s, no in-kernel interrupt controller",
+		 desc->nr_ioapics, desc->nr_ioapics > 1 ? "s" : "");
+	return 0;
 }
 
 void arch_irqchip_finish(struct vm *vm)

@@ -16,6 +16,7 @@ void config_init(struct vm_config *cfg)
 		.memory = 256ULL << 20,
 		.memory_backing = KVM_RAM_ANONYMOUS,
 		.irqchip = CHOOSE_AUTO,
+		.ioapics = 1,
 		.gic_irqs = 64,
 		.gic_dist = ARM_GIC_DIST_BASE,
 		.gic_cpu = ARM_GIC_CPU_BASE,

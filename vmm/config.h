@@ -55,6 +55,7 @@ struct vm_config {
 	uint64_t memory;                     /* bytes; default 256 MiB */
 	enum kvm_ram_backing memory_backing; /* default KVM_RAM_ANONYMOUS */
 	enum irqchip_choice irqchip;
+	uint32_t ioapics;  /* x86-64: at least so many; default 1 */
 	uint32_t gic_irqs; /* INTIDs; default 64 */
 	uint64_t gic_dist, gic_cpu, gic_redist;
 	bool have_gic_redist; /* else redistributors end where the distributor begins */

@@ -170,6 +170,7 @@ static inline void assert_same_vm(const struct vm_config *a, const struct vm_con
 	assert_int_equal(a->cpus, b->cpus);
 	assert_int_equal(a->memory, b->memory);
 	assert_int_equal(a->irqchip, b->irqchip);
+	assert_int_equal(a->ioapics, b->ioapics);
 	assert_int_equal(a->gic_irqs, b->gic_irqs);
 	assert_int_equal(a->gic_dist, b->gic_dist);
 	assert_int_equal(a->gic_cpu, b->gic_cpu);

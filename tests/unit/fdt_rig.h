@@ -33,7 +33,10 @@ static inline struct machine make_pc(unsigned int cpus, uint64_t ram)
 	struct machine m = make(PLATFORM_PC, cpus, ram);
 
 	m.irqchip = (struct irqchip_desc){
-		.kind = IRQCHIP_APIC, .lapic_base = 0xfee00000, .ioapic_base = 0xfec00000, .ioapic_pins = 24
+		.kind = IRQCHIP_APIC,
+		.lapic_base = 0xfee00000,
+		.ioapic = { { .base = 0xfec00000, .pins = 24 } },
+		.nr_ioapics = 1,
 	};
 	return m;
 }

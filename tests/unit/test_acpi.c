@@ -38,9 +38,8 @@ static struct machine make(unsigned int cpus)
 	assert_int_equal(machine_init(&m, PLATFORM_PC, cpus, 256ULL << 20, &err), 0);
 	m.irqchip = (struct irqchip_desc){ .kind = IRQCHIP_APIC,
 					   .lapic_base = 0xfee00000,
-					   .ioapic_base = 0xfec00000,
-					   .ioapic_id = 0xfe,
-					   .ioapic_pins = 24 };
+					   .ioapic = { { .base = 0xfec00000, .id = 5, .pins = 24 } },
+					   .nr_ioapics = 1 };
 	return m;
 }
 
@@ -176,10 +175,16 @@ static void madt(void **state)
 	(void)state;
 	for (unsigned int c = 0; c < 3; c++) {
 		struct machine m = make(counts[c]);
-		struct tables *t = build(&m);
+		struct tables *t;
 		unsigned int cpus = 0, ioapics = 0, nmis = 0;
-		uint32_t len = table_length(t->madt);
-		uint32_t at = 44;
+		uint32_t len, at = 44;
+
+		m.irqchip.nr_ioapics = c + 1;
+		for (unsigned int i = 0; i <= c; i++)
+			m.irqchip.ioapic[i] = (struct ioapic_desc){ 0xfec00000 + i * 0x1000, 5 + i, i * 24,
+								    24 };
+		t = build(&m);
+		len = table_length(t->madt);
 
 		assert_int_equal(get(t->madt + 36, 4), 0xfee00000);
 		assert_int_equal(get(t->madt + 40, 4), 0); /* no 8259s */
@@ -197,9 +202,9 @@ static void madt(void **state)
 				break;
 			case 1: /* I/O APIC: id, address, first GSI */
 				assert_int_equal(e[1], 12);
-				assert_int_equal(e[2], 0xfe);
-				assert_int_equal(get(e + 4, 4), 0xfec00000);
-				assert_int_equal(get(e + 8, 4), 0);
+				assert_int_equal(e[2], 5 + ioapics);
+				assert_int_equal(get(e + 4, 4), 0xfec00000 + ioapics * 0x1000);
+				assert_int_equal(get(e + 8, 4), ioapics * 24);
 				ioapics++;
 				break;
 			case 4: /* LINT1 of all processors is NMI */
@@ -216,7 +221,7 @@ static void madt(void **state)
 		}
 		assert_int_equal(at, len);
 		assert_int_equal(cpus, counts[c]);
-		assert_int_equal(ioapics, 1);
+		assert_int_equal(ioapics, c + 1);
 		assert_int_equal(nmis, 1);
 		free(t);
 	}

@@ -11,105 +11,7 @@
 
 #include <cmocka.h>
 
-#include "devices/apic.h"
-#include "devices/ioapic.h"
-#include "devices/machine.h"
-#include "tests/unit/fake.h"
-
-#define SVR_ON               (LAPIC_SVR_ENABLE | 0xff)
-#define ICR_LOGICAL          (1u << 11)
-#define ICR_ASSERT           (1u << 14)
-#define ICR_LEVEL            (1u << 15)
-#define ICR_MODE(delivery)   ((uint32_t)(delivery) << 8)
-#define ICR_SHORT(shorthand) ((uint32_t)(shorthand) << 18)
-
-#define RTE_LEVEL      0x8000u
-#define RTE_REMOTE_IRR 0x4000u
-
-#define MAX_CPUS 254
-
-static struct rig rig;
-static struct apic *apic;
-static unsigned int kicks[MAX_CPUS];
-
-static void kick(void *cpu)
-{
-	++*(unsigned int *)cpu;
-}
-
-static uint64_t read_tsc(void *cpu)
-{
-	(void)cpu;
-	return 0;
-}
-
-static void put(unsigned int cpu, uint32_t offset, uint32_t value)
-{
-	lapic_mmio_write(&apic->lapic[cpu], offset, 4, value);
-}
-
-/* `nr` processors, all software-enabled. */
-static void start(unsigned int nr)
-{
-	const struct apic_rates rates = { .timer_hz = 1000000000 };
-	struct err err = { .text = "" };
-
-	apic_destroy(apic);
-	rig_init(&rig);
-	assert_int_equal(apic_create(&apic, nr, &rig.host, rates, &err), 0);
-	memset(kicks, 0, sizeof(kicks));
-	for (unsigned int cpu = 0; cpu < nr; cpu++) {
-		assert_ptr_equal(apic_attach(apic, cpu, kick, read_tsc, &kicks[cpu]), &apic->lapic[cpu]);
-		put(cpu, LAPIC_SVR, SVR_ON);
-	}
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	apic_destroy(apic);
-	apic = NULL;
-	return 0;
-}
-
-/* Each takes what is pending and ends it: a bit for each that had just `vector`. */
-static uint32_t takers(uint8_t vector)
-{
-	uint32_t mask = 0;
-
-	for (unsigned int cpu = 0; cpu < apic->nr_lapics && cpu < 32; cpu++) {
-		int pending = lapic_pending(&apic->lapic[cpu]);
-
-		if (pending < 0)
-			continue;
-		assert_int_equal(pending, vector);
-		lapic_acknowledge(&apic->lapic[cpu], vector);
-		put(cpu, LAPIC_EOI, 0);
-		mask |= 1u << cpu;
-	}
-	return mask;
-}
-
-/* A bit for each that has exactly `event`; all are taken. */
-static uint32_t hit(uint32_t event)
-{
-	uint32_t mask = 0;
-
-	for (unsigned int cpu = 0; cpu < apic->nr_lapics && cpu < 32; cpu++) {
-		uint8_t vector;
-		uint32_t events = lapic_take_events(&apic->lapic[cpu], &vector);
-
-		assert_true(events == 0 || events == event);
-		mask |= events ? 1u << cpu : 0;
-	}
-	return mask;
-}
-
-static void ipi(unsigned int from, uint32_t dest, uint32_t low)
-{
-	put(from, LAPIC_ICR_HIGH, dest << 24);
-	put(from, LAPIC_ICR_LOW, low);
-}
+#include "tests/unit/apic_system.h"
 
 /* --- IPIs: "Issuing Interprocessor Interrupts" --- */
 
@@ -186,10 +88,10 @@ static void test_ipi_by_logical_id(void **state)
 static void test_x2apic_ipis_reach_all_ids(void **state)
 {
 	(void)state;
-	start(MAX_CPUS);
-	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+	start(254);
+	for (unsigned int cpu = 0; cpu < 254; cpu++)
 		lapic_set_base(&apic->lapic[cpu], 0xfee00000 | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
-	for (uint64_t cpu = 0; cpu < MAX_CPUS; cpu++) {
+	for (uint64_t cpu = 0; cpu < 254; cpu++) {
 		uint64_t cluster = cpu >> 4 << 16 | 1u << (cpu & 15);
 
 		assert_true(lapic_msr_write(&apic->lapic[0], 0x830, cpu << 32 | 0x41));
@@ -198,7 +100,7 @@ static void test_x2apic_ipis_reach_all_ids(void **state)
 		assert_int_equal(lapic_pending(&apic->lapic[cpu]), 0x42);
 	}
 	assert_true(lapic_msr_write(&apic->lapic[0], 0x830, 0xffffffffULL << 32 | 0x43));
-	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+	for (unsigned int cpu = 0; cpu < 254; cpu++)
 		assert_int_equal(lapic_pending(&apic->lapic[cpu]), 0x43);
 }
 
@@ -281,97 +183,7 @@ static void test_equals_take_turns(void **state)
 	}
 }
 
-/* --- MSI: "Message Address Register Format", "Message Data Register Format" --- */
-
-static void msi(uint64_t addr, uint32_t data)
-{
-	apic->chip.ops->send_msi(&apic->chip, addr, data);
-}
-
-static void test_msi(void **state)
-{
-	(void)state;
-	start(4);
-	for (uint32_t dest = 0; dest < 256; dest++) {
-		msi(0xfee00000 | dest << 12, 0x71);
-		assert_int_equal(takers(0x71), dest < 4 ? 1u << dest : dest == 255 ? 0xf : 0);
-	}
-	for (unsigned int cpu = 0; cpu < 4; cpu++)
-		put(cpu, LAPIC_LDR, 1u << (24 + cpu));
-	msi(0xfee00004 | 0x6 << 12, 0x71); /* logical */
-	assert_int_equal(takers(0x71), 0x6);
-	msi(0xfee00000 | 2 << 12, ICR_MODE(APIC_NMI));
-	assert_int_equal(hit(LAPIC_EVENT_NMI), 0x4);
-	msi(0xfee00000 | 2 << 12, 0xffff0071); /* bits 31:16 of the data are reserved */
-	assert_int_equal(takers(0x71), 0x4);
-}
-
-static void test_msi_redirection_hint_takes_one(void **state)
-{
-	(void)state;
-	start(4);
-	for (unsigned int cpu = 0; cpu < 4; cpu++) {
-		put(cpu, LAPIC_LDR, 1u << (24 + cpu));
-		put(cpu, LAPIC_TPR, cpu == 2 ? 0 : 0x20);
-	}
-	msi(0xfee0000c | 0xf << 12, 0x71);
-	assert_int_equal(takers(0x71), 0x4);
-	msi(0xfee00004 | 0xf << 12, 0x71 | ICR_MODE(APIC_LOWEST));
-	assert_int_equal(takers(0x71), 0x4);
-	msi(0xfee00008 | 1 << 12, 0x71); /* physical: the one that is named */
-	assert_int_equal(takers(0x71), 0x2);
-}
-
-static void test_msi_trigger_mode(void **state)
-{
-	(void)state;
-	start(1);
-	msi(0xfee00000, 0x71 | ICR_LEVEL); /* de-assert */
-	assert_int_equal(takers(0x71), 0);
-	msi(0xfee00000, 0x71 | ICR_LEVEL | ICR_ASSERT);
-	assert_true(lapic_mmio_read(&apic->lapic[0], LAPIC_TMR + 0x30, 4) & 1u << 0x11);
-	assert_int_equal(takers(0x71), 1);
-	msi(0xfee00000, 0x71);
-	assert_false(lapic_mmio_read(&apic->lapic[0], LAPIC_TMR + 0x30, 4) & 1u << 0x11);
-}
-
-static void test_msi_elsewhere(void **state)
-{
-	static const uint64_t addrs[] = { 0, 0xfed00000, 0xfef00000, 0x1fee00000ULL, 0xfffffffffee00000ULL };
-
-	(void)state;
-	start(1);
-	for (unsigned int i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++)
-		msi(addrs[i], 0x71);
-	assert_int_equal(takers(0x71), 0);
-	assert_int_equal(kicks[0], 0);
-}
-
 /* --- the I/O APIC's way --- */
-
-static uint32_t entry(unsigned int pin)
-{
-	uint64_t value = 0;
-
-	assert_true(ioapic_class.write(apic->ioapic, 0, 4, 0x10 + 2 * pin));
-	assert_true(ioapic_class.read(apic->ioapic, 0x10, 4, &value));
-	return (uint32_t)value;
-}
-
-static void set_entry(unsigned int pin, uint32_t dest, uint32_t low)
-{
-	assert_true(ioapic_class.write(apic->ioapic, 0, 4, 0x11 + 2 * pin));
-	assert_true(ioapic_class.write(apic->ioapic, 0x10, 4, dest << 24));
-	assert_true(ioapic_class.write(apic->ioapic, 0, 4, 0x10 + 2 * pin));
-	assert_true(ioapic_class.write(apic->ioapic, 0x10, 4, low));
-}
-
-static void line(unsigned int gsi, bool level)
-{
-	const struct irq_line irq = { .chip = &apic->chip, .line = gsi };
-
-	irq_line_set(&irq, level);
-}
 
 static void test_a_level_from_line_to_eoi(void **state)
 {
@@ -408,7 +220,7 @@ static void test_a_level_with_directed_eoi(void **state)
 	put(0, LAPIC_EOI, 0);
 	assert_true(entry(4) & RTE_REMOTE_IRR);
 	assert_int_equal(lapic_pending(&apic->lapic[0]), -1);
-	assert_true(ioapic_class.write(apic->ioapic, 0x40, 4, 0x71));
+	assert_true(ioapic_class.write(apic->ioapics.dev[0], 0x40, 4, 0x71));
 	assert_int_equal(lapic_pending(&apic->lapic[0]), 0x71);
 }
 
@@ -439,16 +251,46 @@ static void test_a_level_that_nobody_took(void **state)
 	assert_int_equal(lapic_pending(&apic->lapic[0]), 0x71);
 }
 
-/* Startup is the ICR's alone: the code is reserved in redirection table entries and in MSI data. */
-static void test_devices_send_no_sipi(void **state)
+/* As many I/O APICs as there are lines for, each with its own; an EOI reaches all. */
+static void test_several_ioapics(void **state)
 {
+	static const struct {
+		uint32_t gsis;
+		unsigned int ioapics;
+	} counts[] = {
+		{ 0, 1 }, { 1, 1 }, { 24, 1 }, { 25, 2 }, { 48, 2 }, { 49, 3 }, { 192, 8 }, { 1000, 8 }
+	};
+
 	(void)state;
-	start(2);
-	set_entry(4, 1, ICR_MODE(APIC_STARTUP) | 0x9a);
-	line(4, true);
-	msi(0xfee01000, ICR_MODE(APIC_STARTUP) | 0x9a);
-	assert_int_equal(hit(LAPIC_EVENT_SIPI), 0);
-	assert_int_equal(kicks[1], 0);
+	for (unsigned int i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct ioapic_desc place[MACHINE_MAX_IOAPICS];
+		unsigned int nr = counts[i].ioapics;
+
+		start_with_lines(1, counts[i].gsis);
+		assert_int_equal(apic->ioapics.nr, nr);
+		assert_int_equal(ioapics_place(counts[i].gsis, place), nr);
+		for (unsigned int n = 0; n < nr; n++) {
+			uint64_t id = 0;
+
+			assert_int_equal(place[n].gsi_base, n * 24);
+			assert_int_equal(place[n].pins, 24);
+			assert_int_equal(place[n].base, 0xfec00000 + n * 0x1000);
+			assert_true(ioapic_class.read(apic->ioapics.dev[n], 0x10, 4, &id));
+			assert_int_equal(id, place[n].id << 24);
+		}
+		line(24 * nr, true); /* no such line */
+		line(UINT32_MAX, true);
+	}
+	start_with_lines(1, 72);
+	for (unsigned int gsi = 0; gsi < 72; gsi++)
+		set_entry(gsi, 0, RTE_LEVEL | (0x40 + gsi));
+	for (unsigned int gsi = 0; gsi < 72; gsi++) {
+		line(gsi, true);
+		line(gsi, false);
+		assert_true(entry(gsi) & RTE_REMOTE_IRR);
+		assert_int_equal(takers(0x40 + gsi), 1);
+		assert_false(entry(gsi) & RTE_REMOTE_IRR);
+	}
 }
 
 static void test_destroying_nothing(void **state)
@@ -471,15 +313,11 @@ int main(void)
 		TEST(test_an_illegal_vector_at_both_ends),
 		TEST(test_lowest_priority_takes_one),
 		TEST(test_equals_take_turns),
-		TEST(test_msi),
-		TEST(test_msi_redirection_hint_takes_one),
-		TEST(test_msi_trigger_mode),
-		TEST(test_msi_elsewhere),
 		TEST(test_a_level_from_line_to_eoi),
 		TEST(test_a_level_with_directed_eoi),
 		TEST(test_an_edge_from_line_to_eoi),
 		TEST(test_a_level_that_nobody_took),
-		TEST(test_devices_send_no_sipi),
+		TEST(test_several_ioapics),
 		TEST(test_destroying_nothing),
 	};
 

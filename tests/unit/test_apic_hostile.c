@@ -120,17 +120,17 @@ static void check_ioapic(void)
 {
 	uint64_t select = 0, low = 0;
 
-	assert_true(ioapic_class.read(apic->ioapic, 0, 4, &select));
+	assert_true(ioapic_class.read(apic->ioapics.dev[0], 0, 4, &select));
 	for (uint32_t pin = 0; pin < IOAPIC_PINS; pin++) {
-		assert_true(ioapic_class.write(apic->ioapic, 0, 4, 0x10 + 2 * pin));
-		assert_true(ioapic_class.read(apic->ioapic, 0x10, 4, &low));
+		assert_true(ioapic_class.write(apic->ioapics.dev[0], 0, 4, 0x10 + 2 * pin));
+		assert_true(ioapic_class.read(apic->ioapics.dev[0], 0x10, 4, &low));
 		if (low & RTE_REMOTE_IRR) {
 			assert_true(low & RTE_LEVEL);
 			assert_true((low & RTE_DELIVERY) >> 8 <= APIC_LOWEST);
 		}
 		assert_int_equal(low & ~0x1efffULL, 0);
 	}
-	assert_true(ioapic_class.write(apic->ioapic, 0, 4, select));
+	assert_true(ioapic_class.write(apic->ioapics.dev[0], 0, 4, select));
 }
 
 /* --- what the guest and the machine around it can do --- */
@@ -266,8 +266,8 @@ static void try_everything(uint64_t seed, uint32_t timer_hz, uint32_t tsc_khz)
 	state_of_chance = seed;
 	tsc = 0;
 	rig_init(&rig);
-	assert_int_equal(apic_create(&apic, CPUS, &rig.host, rates, &err), 0);
-	assert_int_equal(bus_add(&rig.bus, 0xfec00000, IOAPIC_WINDOW, apic->ioapic), 0);
+	assert_int_equal(apic_create(&apic, CPUS, 24, &rig.host, rates, &err), 0);
+	assert_int_equal(bus_add(&rig.bus, 0xfec00000, IOAPIC_WINDOW, apic->ioapics.dev[0]), 0);
 	for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
 		apic_attach(apic, cpu, kick, read_tsc, NULL);
 		base[cpu] = apic->lapic[cpu].base;
@@ -307,7 +307,7 @@ static void test_every_address(void **state)
 
 	(void)state;
 	rig_init(&rig);
-	assert_int_equal(apic_create(&apic, 1, &rig.host, rates, &err), 0);
+	assert_int_equal(apic_create(&apic, 1, 24, &rig.host, rates, &err), 0);
 	lapic = apic_attach(apic, 0, kick, read_tsc, NULL);
 	for (uint32_t offset = 0; offset < LAPIC_PAGE_SIZE; offset++) {
 		for (unsigned int size = 1; size <= 8; size++) {

@@ -111,7 +111,7 @@ static void start(unsigned int nr, void (*handler)(struct cpu *cpu, uint8_t vect
 	struct err err = { .text = "" };
 
 	rig_init(&rig);
-	assert_int_equal(apic_create(&apic, nr, &rig.host, rates, &err), 0);
+	assert_int_equal(apic_create(&apic, nr, 24, &rig.host, rates, &err), 0);
 	for (unsigned int i = 0; i < nr; i++) {
 		cpus[i] = (struct cpu){ .handler = handler };
 		pthread_mutex_init(&cpus[i].lock, NULL);
@@ -401,10 +401,10 @@ static void *run_device(void *arg)
 
 static void set_entry(unsigned int pin, uint32_t low)
 {
-	pthread_mutex_lock(&apic->ioapic->lock);
-	assert_true(ioapic_class.write(apic->ioapic, 0, 4, 0x10 + 2 * pin));
-	assert_true(ioapic_class.write(apic->ioapic, 0x10, 4, low));
-	pthread_mutex_unlock(&apic->ioapic->lock);
+	pthread_mutex_lock(&apic->ioapics.dev[0]->lock);
+	assert_true(ioapic_class.write(apic->ioapics.dev[0], 0, 4, 0x10 + 2 * pin));
+	assert_true(ioapic_class.write(apic->ioapics.dev[0], 0x10, 4, low));
+	pthread_mutex_unlock(&apic->ioapics.dev[0]->lock);
 }
 
 static void test_level_triggered_devices(void **state)

@@ -42,6 +42,19 @@ static void the_interrupt_controller_is_an_apic(void **state)
 		    "key \"irqchip\": \"gicv3\" does not exist on x86-64; allowed here is auto, apic");
 }
 
+static void one_to_eight_ioapics(void **state)
+{
+	struct vm_config cfg = RUN("/vmlinuz", "--ioapics", "8");
+
+	(void)state;
+	assert_int_equal(cfg.ioapics, 8);
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	REFUSE("--ioapics: \"0\" is not allowed; allowed is a whole number from 1 to 8", "vmlinuz",
+	       "--ioapics", "0");
+	REFUSE("--ioapics: \"9\" is not allowed", "vmlinuz", "--ioapics=9");
+}
+
 static void gic_options_are_said_to_be_for_aarch64(void **state)
 {
 	static const char *const names[] = { "gic-irqs", "gic-dist", "gic-cpu", "gic-redist" };
@@ -98,6 +111,7 @@ int main(void)
 		cmocka_unit_test(the_platform_is_a_pc),
 		cmocka_unit_test(at_most_254_cpus),
 		cmocka_unit_test(the_interrupt_controller_is_an_apic),
+		cmocka_unit_test(one_to_eight_ioapics),
 		cmocka_unit_test(gic_options_are_said_to_be_for_aarch64),
 		cmocka_unit_test(a_dump_says_nothing_of_a_gic),
 		cmocka_unit_test(the_example_is_a_definition),

@@ -149,6 +149,37 @@ static void pc_apics(void **state)
 	free(fdt);
 }
 
+/* Each I/O APIC has a node, in the order of GSIs; a device names the one that has its line. */
+static void pc_several_ioapics(void **state)
+{
+	struct machine m = make_pc(1, 256 * MIB);
+	const fdt32_t *parent;
+	void *fdt;
+	int len;
+
+	(void)state;
+	m.irqchip.nr_ioapics = 3;
+	m.irqchip.ioapic[1] = (struct ioapic_desc){ 0xfec01000, 1, 24, 24 };
+	m.irqchip.ioapic[2] = (struct ioapic_desc){ 0xfec02000, 2, 48, 24 };
+	for (unsigned int i = 0; i < m.nr_devices; i++)
+		if (m.device[i].base == 0xd0001000)
+			m.device[i].line = 50;
+	fdt = build(&m);
+	assert_int_equal(count_compatible(fdt, "intel,ce4100-ioapic"), 3);
+	assert_true(node(fdt, "/interrupt-controller@fec00000") <
+		    node(fdt, "/interrupt-controller@fec01000"));
+	assert_true(node(fdt, "/interrupt-controller@fec01000") <
+		    node(fdt, "/interrupt-controller@fec02000"));
+	has_not(fdt, "/virtio-mmio@d0000000", "interrupt-parent");
+	has_cells(fdt, "/virtio-mmio@d0000000", "interrupts", 2, 16, 1);
+	has_cells(fdt, "/virtio-mmio@d0001000", "interrupts", 2, 2, 1);
+	parent = prop(fdt, "/virtio-mmio@d0001000", "interrupt-parent", &len);
+	assert_int_equal(len, 4);
+	assert_int_equal(fdt_node_offset_by_phandle(fdt, fdt32_to_cpu(*parent)),
+			 node(fdt, "/interrupt-controller@fec02000"));
+	free(fdt);
+}
+
 /* I/O port N is looked up as address {1, N} and must translate to N through a non-empty `ranges`. */
 static void pc_io_ports(void **state)
 {
@@ -166,10 +197,11 @@ static void pc_io_ports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arm_cpus),  cmocka_unit_test(arm_psci),
-		cmocka_unit_test(arm_gicv3), cmocka_unit_test(arm_gicv3_regions),
-		cmocka_unit_test(arm_gicv2), cmocka_unit_test(pc_cpus),
-		cmocka_unit_test(pc_apics),  cmocka_unit_test(pc_io_ports),
+		cmocka_unit_test(arm_cpus),    cmocka_unit_test(arm_psci),
+		cmocka_unit_test(arm_gicv3),   cmocka_unit_test(arm_gicv3_regions),
+		cmocka_unit_test(arm_gicv2),   cmocka_unit_test(pc_cpus),
+		cmocka_unit_test(pc_apics),    cmocka_unit_test(pc_several_ioapics),
+		cmocka_unit_test(pc_io_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

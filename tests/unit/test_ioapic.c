@@ -13,7 +13,8 @@
 #include "devices/ioapic.h"
 #include "tests/unit/fake.h"
 
-#define ID 7u
+#define ID       7u
+#define GSI_BASE 48u
 
 #define REG_ID  0u
 #define REG_VER 1u
@@ -43,12 +44,37 @@ static bool take_message(void *ctx, const struct apic_message *msg)
 	return accepted;
 }
 
+/* What each pin sends, as it was last told. */
+static struct apic_message route[24];
+static bool routed[24];
+static unsigned int nr_routed;
+
+static void take_route(void *ctx, uint32_t gsi, const struct apic_message *msg)
+{
+	assert_ptr_equal(ctx, &rig);
+	assert_in_range(gsi, GSI_BASE, GSI_BASE + 23);
+	routed[gsi - GSI_BASE] = msg != NULL;
+	if (msg)
+		route[gsi - GSI_BASE] = *msg;
+	nr_routed++;
+}
+
+static void connect_to(bool (*deliver)(void *ctx, const struct apic_message *msg))
+{
+	const struct ioapic_desc place = { .id = ID, .gsi_base = GSI_BASE };
+	const struct ioapic_bus bus = { .deliver = deliver, .routed = take_route, .ctx = &rig };
+
+	ioapic_connect(rig.dev, &place, &bus);
+}
+
 static int setup(void **state)
 {
 	(void)state;
+	memset(routed, 0, sizeof(routed));
+	nr_routed = 0;
 	rig_init(&rig);
 	rig_plug(&rig, &ioapic_class, 0xfec00000, IOAPIC_WINDOW, 0);
-	ioapic_connect(rig.dev, ID, take_message, &rig);
+	connect_to(take_message);
 	nr_sent = 0;
 	accepted = true;
 	return 0;
@@ -132,13 +158,19 @@ static void test_id_is_writable_version_and_arbitration_are_not(void **state)
 	put(REG_ID, 0x05ffffff);
 	assert_int_equal(get(REG_ID), 0x05000000);
 	assert_int_equal(get(REG_ARB), 0x05000000); /* follows the id */
+	put(REG_ID, 0xf9000000);                    /* "I/O APIC Identification Register": bits 27:24 */
+	assert_int_equal(get(REG_ID), 0x09000000);
+	put(REG_ID, 0x05000000);
 	put(REG_VER, 0);
 	put(REG_ARB, 0);
 	assert_int_equal(get(REG_VER), 0x00170020);
 	assert_int_equal(get(REG_ARB), 0x05000000);
 }
 
-/* "I/O Redirection Table Registers": delivery status and remote IRR are read-only, 55:17 reserved. */
+/*
+ * "I/O Redirection Table Registers": delivery status and remote IRR are read-only, 55:17 reserved. Of
+ * these, 55:49 are more bits of the destination (Linux, "KVM CPUID bits", KVM_FEATURE_MSI_EXT_DEST_ID).
+ */
 static void test_entry_bits(void **state)
 {
 	(void)state;
@@ -148,10 +180,10 @@ static void test_entry_bits(void **state)
 	}
 	for (unsigned int pin = 0; pin < 24; pin++) {
 		assert_int_equal(entry(pin), 0x0001afff);
-		assert_int_equal(get(REG_RTE + 2 * pin + 1), 0xff000000);
+		assert_int_equal(get(REG_RTE + 2 * pin + 1), 0xfffe0000);
 		put(REG_RTE + 2 * pin, MASKED | pin);
 		assert_int_equal(entry(pin), MASKED | pin);
-		assert_int_equal(get(REG_RTE + 2 * pin + 1), 0xff000000); /* the other half stays */
+		assert_int_equal(get(REG_RTE + 2 * pin + 1), 0xfffe0000); /* the other half stays */
 	}
 }
 
@@ -427,11 +459,99 @@ static void test_modes_without_a_vector_are_edges(void **state)
 	}
 }
 
+/* Codes 3 and 6 are reserved: they must not become anything, least of all a startup IPI. */
+static void test_reserved_modes_send_nothing(void **state)
+{
+	(void)state;
+	for (uint32_t mode = 3; mode <= 6; mode += 3) {
+		set_entry(3, 0x71 | MODE(mode));
+		pulse(3);
+		set_entry(4, LEVEL | 0x71 | MODE(mode));
+		line(4, true);
+		assert_int_equal(entry(4), LEVEL | 0x71 | MODE(mode));
+		line(4, false);
+	}
+	assert_int_equal(nr_sent, 0);
+	assert_int_equal(nr_routed, 0);
+}
+
+static void test_extended_destinations(void **state)
+{
+	(void)state;
+	put(REG_RTE + 2 * 9 + 1, 0x3c000000 | 0x55 << 17 | 1 << 16);
+	set_entry(9, 0x71);
+	pulse(9);
+	assert_int_equal(sent.dest, 0x553c);
+	assert_false(sent.wide); /* 15 bits are not 32 */
+	assert_int_equal(get(REG_RTE + 2 * 9 + 1), 0x3c000000 | 0x55 << 17);
+}
+
+/* --- what the bus is told --- */
+
+static void test_routes_follow_the_entries(void **state)
+{
+	(void)state;
+	put(REG_RTE + 2 * 9 + 1, 0x3c000000);
+	set_entry(9, MASKED | 0x71);
+	assert_int_equal(nr_routed, 0); /* masked: nothing yet */
+	set_entry(9, LEVEL | LOGICAL | MODE(APIC_LOWEST) | 0x71);
+	assert_int_equal(nr_routed, 1);
+	assert_true(routed[9] && route[9].level && route[9].logical);
+	assert_int_equal(route[9].dest, 0x3c);
+	assert_int_equal(route[9].delivery, APIC_LOWEST);
+	assert_int_equal(route[9].vector, 0x71);
+	set_entry(9, LEVEL | LOGICAL | MODE(APIC_LOWEST) | LOW_ACTIVE | 0x71);
+	assert_int_equal(nr_routed, 1); /* polarity changes no message */
+	put(REG_RTE + 2 * 9 + 1, 0x3d000000);
+	assert_int_equal(nr_routed, 2);
+	assert_int_equal(route[9].dest, 0x3d);
+	set_entry(9, 0x71);
+	assert_false(route[9].level || route[9].logical);
+	set_entry(9, MASKED | 0x71);
+	assert_int_equal(nr_routed, 4);
+	assert_false(routed[9]);
+	assert_int_equal(nr_sent, 0);
+}
+
+/* An entry that is masked while its EOI is awaited still says which vector that is. */
+static void test_a_route_lasts_until_its_eoi(void **state)
+{
+	(void)state;
+	set_entry(3, LEVEL | 0x71);
+	line(3, true);
+	set_entry(3, LEVEL | MASKED | 0x71);
+	assert_int_equal(nr_routed, 1);
+	assert_true(routed[3]);
+	eoi(0x71);
+	assert_int_equal(nr_routed, 2);
+	assert_false(routed[3]);
+}
+
+static bool take_message_by_route(void *ctx, const struct apic_message *msg)
+{
+	assert_true(routed[3]);
+	assert_int_equal(route[3].vector, msg->vector);
+	return take_message(ctx, msg);
+}
+
+/* The route is known before anything takes it. */
+static void test_routes_come_first(void **state)
+{
+	(void)state;
+	connect_to(take_message_by_route);
+	line(3, true);
+	set_entry(3, LEVEL | 0x71);
+	set_entry(3, LEVEL | MASKED | 0x71);
+	eoi(0x71);
+	set_entry(3, LEVEL | 0x72);
+	assert_int_equal(nr_sent, 2);
+}
+
 /* Before it is connected there is nobody to take anything. */
 static void test_unconnected(void **state)
 {
 	(void)state;
-	ioapic_connect(rig.dev, ID, NULL, NULL);
+	connect_to(NULL);
 	set_entry(3, LEVEL | 0x71);
 	set_entry(4, 0x72);
 	line(3, true);
@@ -465,6 +585,11 @@ int main(void)
 		TEST(test_remote_irr_cannot_be_written),
 		TEST(test_a_level_nobody_takes_is_not_stuck),
 		TEST(test_modes_without_a_vector_are_edges),
+		TEST(test_reserved_modes_send_nothing),
+		TEST(test_extended_destinations),
+		TEST(test_routes_follow_the_entries),
+		TEST(test_a_route_lasts_until_its_eoi),
+		TEST(test_routes_come_first),
 		TEST(test_unconnected),
 	};
 

@@ -201,17 +201,24 @@ static void test_wide_destinations_and_xapic(void **state)
 	assert_true(matches(0xffffffff, false, true));
 }
 
-/* I/O APIC and MSI have 8 bits: they reach ids below 255 and the first cluster. */
+/* I/O APIC, MSI and an xAPIC's IPIs reach the first cluster, and 255 is an id to an x2APIC. */
 static void test_8_bit_destinations_reach_x2apic(void **state)
 {
 	(void)state;
 	enable_x2apic(&rig);
 	assert_true(matches(5, false, false));
 	assert_false(matches(6, false, false));
-	assert_true(matches(0xff, false, false));
+	assert_false(matches(0xff, false, false));
 	assert_true(matches(0x20, true, false));
 	assert_false(matches(0x10, true, false));
-	assert_true(matches(0xff, true, false));
+	assert_true(matches(0xff, true, false)); /* all of the cluster's lower half */
+	lapic_rig_init_at(&rig, 255, false, 1000000000, 0);
+	enable_x2apic(&rig);
+	assert_true(matches(0xff, false, false));
+	lapic_rig_init_at(&rig, 0x12c, false, 1000000000, 0); /* 15 bits from I/O APIC and MSI */
+	enable_x2apic(&rig);
+	assert_true(matches(0x12c, false, false));
+	assert_false(matches(0x2c, false, false));
 }
 
 /* --- NMI, INIT, SIPI and what is not there --- */
