@@ -5,36 +5,12 @@
 
 #include "kvm/x86.h"
 
-#define MSR_IA32_TSC_DEADLINE 0x6e0
-
 int kvm_x86_vm_setup(const struct kvm_vm *vm, uint64_t tss, struct err *err)
 {
-	const uint64_t reasons = KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
-				 KVM_MSR_EXIT_REASON_FILTER;
 	uint64_t identity = tss + 0x3000;
-	uint8_t denied = 0; /* one MSR, bit clear: not allowed, so that it exits */
-	struct kvm_msr_filter filter = {
-		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
-		.ranges[0] = {
-			.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
-			.nmsrs = 1,
-			.base = MSR_IA32_TSC_DEADLINE,
-			.bitmap = &denied,
-		},
-	};
 	int ret;
 
-	ret = kvm_require(vm->fd, KVM_CAP_NAME(X86_MSR_FILTER), "for the LAPIC's TSC-deadline timer", err);
-	if (!ret)
-		ret = kvm_vm_enable_cap(vm, KVM_CAP_NAME(X86_USER_SPACE_MSR), reasons,
-					"x2APIC registers for the userspace LAPIC", err);
-	if (ret < 0)
-		return ret;
-
-	ret = KVM_IOCTL(vm->fd, KVM_X86_SET_MSR_FILTER, &filter, "seeing IA32_TSC_DEADLINE", err);
-	if (ret >= 0)
-		ret = KVM_IOCTL(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity, "a page table for real mode",
-				err);
+	ret = KVM_IOCTL(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity, "a page table for real mode", err);
 	if (ret >= 0)
 		ret = KVM_IOCTL(vm->fd, KVM_SET_TSS_ADDR, tss, "a task state segment for real mode", err);
 	return ret < 0 ? ret : 0;

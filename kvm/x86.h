@@ -26,11 +26,49 @@ struct kvm_x86_state {
 };
 
 /*
- * Prepares a VM for a userspace LAPIC: no in-kernel interrupt controller, MSR accesses that KVM
- * refuses come to the program, IA32_TSC_DEADLINE too; the pages VMX needs for real mode are put at
- * `tss` (four pages of guest-physical space that hold nothing else).
+ * What every VM needs: the pages VMX wants for real mode are put at `tss` (four pages of
+ * guest-physical space that hold nothing else).
  */
 int kvm_x86_vm_setup(const struct kvm_vm *vm, uint64_t tss, struct err *err);
+
+/* --- interrupt controllers: one of these three, before the first vCPU --- */
+
+/*
+ * No in-kernel LAPIC: MSR accesses that KVM refuses, and IA32_TSC_DEADLINE, come to the program. A
+ * VM without a call of the other two has none either.
+ */
+int kvm_x86_userspace_lapic(const struct kvm_vm *vm, struct err *err);
+
+/*
+ * KVM's LAPICs alone. Level-triggered interrupts of the first `pins` routes are ended by
+ * KVM_EXIT_IOAPIC_EOI.
+ */
+int kvm_x86_split_irqchip(const struct kvm_vm *vm, unsigned int pins, struct err *err);
+
+/*
+ * KVM's LAPICs and I/O APIC, whose `pins` pins are the GSIs from 0 on. Its 8259s are there but no
+ * line leads to them. No PIT.
+ */
+int kvm_x86_kernel_irqchip(const struct kvm_vm *vm, unsigned int pins, struct err *err);
+
+/* Drives a pin of KVM's I/O APIC. Any thread. */
+int kvm_x86_set_line(const struct kvm_vm *vm, uint32_t gsi, bool level);
+
+/*
+ * A message to KVM's LAPICs, its destination's bits from the 9th on in the upper half of `addr` (bits
+ * 63:40; KVM_CAP_X2APIC_API). The number of LAPICs that took it, or a negative errno. Any thread.
+ */
+int kvm_x86_send_msi(const struct kvm_vm *vm, uint64_t addr, uint32_t data);
+
+/* What a pin of the program's I/O APIC sends, for a split irqchip; data 0: nothing. */
+struct kvm_x86_route {
+	uint64_t addr; /* as for kvm_x86_send_msi() */
+	uint32_t data;
+};
+
+/* Replaces the routes of pins 0 to `count` - 1. Any thread; the caller sees to the order. */
+#define KVM_X86_MAX_ROUTES 256
+int kvm_x86_set_routes(const struct kvm_vm *vm, const struct kvm_x86_route *route, unsigned int count);
 
 /* What CPUID this host's KVM can give. */
 int kvm_x86_supported_cpuid(const struct kvm *kvm, struct kvm_x86_cpuid *cpuid, struct err *err);

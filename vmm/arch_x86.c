@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The VM on x86-64: no in-kernel interrupt controller, a userspace LAPIC and I/O APIC. */
+/* The VM on x86-64. Who has the interrupt controllers, this program or KVM, is in irqchip_x86.c. */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "devices/ioapic.h"
 #include "kvm/log.h"
 #include "vmm/arch.h"
 #include "vmm/vcpu_x86.h"
@@ -11,61 +10,62 @@
 /* The LAPIC timer's rate where KVM does not tell the TSC's. */
 #define DEFAULT_LAPIC_HZ 1000000000u
 
-/* The interrupt lines of the machine: what its devices need, and what was asked for. */
-static uint32_t nr_gsis(const struct vm *vm)
-{
-	uint32_t needed = machine_nr_lines(&vm->machine), asked = vm->cfg->ioapics * IOAPIC_PINS;
-
-	return needed > asked ? needed : asked;
-}
-
 unsigned long arch_vm_type(const struct kvm *kvm)
 {
 	(void)kvm;
 	return 0;
 }
 
-int arch_vm_init(struct vm *vm, struct err *err)
+/* What a userspace LAPIC is built with; KVM's own needs none of it. */
+static void learn_rates(struct vm *vm)
 {
-	struct vm_arch *arch;
-	struct apic_rates rates;
-	int ret;
-
-	ret = kvm_require(vm->kvm_vm.fd, KVM_CAP_NAME(SYNC_REGS), "to hand interrupts to the guest", err);
-	if (!ret)
-		ret = kvm_x86_vm_setup(&vm->kvm_vm, PC_VMX_PAGES, err);
-	if (ret < 0)
-		return ret;
-
-	arch = calloc(1, sizeof(*arch));
-	if (!arch)
-		return err_host(err, ENOMEM, "the VM");
-	vm->arch = arch;
-	arch->tsc_probe = (struct tsc_probe)TSC_PROBE_NONE;
-	ret = kvm_x86_supported_cpuid(&vm->kvm, &arch->cpuid, err);
-	if (ret < 0)
-		goto fail;
+	struct vm_arch *arch = vm->arch;
 
 	arch->tsc_khz = tsc_probe(&arch->tsc_probe, &vm->kvm, &arch->cpuid, &arch->tsc_deadline);
 	/* An eighth of the TSC's: what the CPUID crystal says (cpuid_x86.c). */
 	arch->lapic_hz = arch->tsc_khz ? arch->tsc_khz * 125 : DEFAULT_LAPIC_HZ;
 	log_debug("TSC %u kHz, LAPIC timer %u Hz, TSC-deadline mode %s", arch->tsc_khz, arch->lapic_hz,
 		  arch->tsc_deadline ? "offered" : "not offered: its MSR does not arrive on this host");
-	ret = cpuid_prepare(vm, err);
-	if (ret < 0)
-		goto fail;
+}
 
-	rates = (struct apic_rates){
+static int create_apic(struct vm *vm, struct err *err)
+{
+	struct vm_arch *arch = vm->arch;
+	const struct apic_rates rates = {
 		.timer_hz = arch->lapic_hz,
 		.tsc_khz = arch->tsc_deadline ? arch->tsc_khz : 0,
 	};
-	ret = apic_create(&arch->apic, vm->machine.nr_cpus, nr_gsis(vm), &vm->device_host, rates, err);
-	if (ret < 0)
-		goto fail;
-	return 0;
 
-fail:
-	arch_vm_finish(vm);
+	return apic_create(&arch->apic, vm->machine.nr_cpus, irqchip_lines(vm), &vm->device_host, rates, err);
+}
+
+int arch_vm_init(struct vm *vm, struct err *err)
+{
+	bool kernel_lapic = irqchip_kernel_lapic(vm);
+	struct vm_arch *arch;
+	int ret = kvm_x86_vm_setup(&vm->kvm_vm, PC_VMX_PAGES, err);
+
+	if (ret < 0)
+		return ret;
+	arch = calloc(1, sizeof(*arch));
+	if (!arch)
+		return err_host(err, ENOMEM, "the VM");
+	vm->arch = arch;
+	arch->tsc_probe = (struct tsc_probe)TSC_PROBE_NONE;
+
+	ret = kvm_x86_supported_cpuid(&vm->kvm, &arch->cpuid, err);
+	if (ret >= 0)
+		ret = irqchip_prepare(vm, err);
+	if (ret >= 0 && kernel_lapic)
+		arch->tsc_deadline = kvm_check(vm->kvm.fd, KVM_CAP_NAME(TSC_DEADLINE_TIMER));
+	else if (ret >= 0)
+		learn_rates(vm);
+	if (ret >= 0)
+		ret = cpuid_prepare(vm, err);
+	if (ret >= 0 && !kernel_lapic)
+		ret = create_apic(vm, err);
+	if (ret < 0)
+		arch_vm_finish(vm);
 	return ret;
 }
 
@@ -73,7 +73,7 @@ void arch_vm_finish(struct vm *vm)
 {
 	if (!vm->arch)
 		return;
-	apic_destroy(vm->arch->apic);
+	irqchip_finish(vm);
 	tsc_probe_finish(&vm->arch->tsc_probe);
 	free(vm->arch);
 	vm->arch = NULL;
@@ -82,28 +82,14 @@ void arch_vm_finish(struct vm *vm)
 int arch_irqchip_assume(struct vm *vm, struct err *err)
 {
 	(void)err;
-	vm->machine.irqchip = (struct irqchip_desc){ .kind = IRQCHIP_APIC, .lapic_base = PC_LAPIC_BASE };
-	vm->machine.irqchip.nr_ioapics = ioapics_place(nr_gsis(vm), vm->machine.irqchip.ioapic);
+	irqchip_describe(vm);
 	return 0;
 }
 
 int arch_irqchip_init(struct vm *vm, struct err *err)
 {
-	const struct irqchip_desc *desc = &vm->machine.irqchip;
-	struct apic *apic = vm->arch->apic;
-	int ret = arch_irqchip_assume(vm, err);
-
-	for (unsigned int i = 0; !ret && i < desc->nr_ioapics; i++) {
-		ret = bus_add(&vm->mmio, desc->ioapic[i].base, IOAPIC_WINDOW, apic->ioapics.dev[i]);
-		if (ret < 0)
-			err_host(err, -ret, "I/O APIC %u on the MMIO bus", i);
-	}
-	if (ret < 0)
-		return ret;
-	vm->irqchip = &apic->chip;
-	log_info("irqchip apic: userspace LAPICs and %u I/O APIC%s, no in-kernel interrupt controller",
-		 desc->nr_ioapics, desc->nr_ioapics > 1 ? "s" : "");
-	return 0;
+	irqchip_describe(vm);
+	return irqchip_connect(vm, err);
 }
 
 void arch_irqchip_finish(struct vm *vm)

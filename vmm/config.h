@@ -22,7 +22,9 @@ enum irqchip_choice {
 	CHOOSE_AUTO,  /* aarch64: GICv3, then GICv2; x86-64: the same as apic */
 	CHOOSE_GICV3, /* aarch64 only */
 	CHOOSE_GICV2, /* aarch64 only */
-	CHOOSE_APIC,  /* x86-64 only */
+	CHOOSE_APIC,  /* x86-64 only, and the next two */
+	CHOOSE_APIC_SPLIT,
+	CHOOSE_APIC_KERNEL,
 };
 
 /* How an x86-64 kernel learns of its hardware. */

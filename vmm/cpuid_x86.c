@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * CPUID: what KVM supports, less what needs an in-kernel LAPIC, plus the topology of this VM: one
+ * CPUID: what KVM supports, less what needs an in-kernel LAPIC where there is none, plus the topology of this VM: one
  * package of single-threaded cores whose APIC ids are their numbers. Leaves as in the Intel SDM,
  * volume 2, "CPUID—CPU Identification", and the AMD APM, volume 3, appendix "Obtaining Processor
  * Information Via the CPUID Instruction".
@@ -167,8 +167,10 @@ static void clear_pmu(struct kvm_cpuid_entry2 *e)
 static void adjust(struct vm *vm, struct kvm_cpuid_entry2 *e, bool amd)
 {
 	uint32_t n = vm->machine.nr_cpus;
+	bool kernel_lapic = irqchip_kernel_lapic(vm);
 
-	clear_pmu(e);
+	if (!kernel_lapic)
+		clear_pmu(e);
 	switch (e->function) {
 	case 1:
 		e->ecx &= ~(ECX1_MONITOR | ECX1_TSC_DEADLINE);
@@ -181,7 +183,8 @@ static void adjust(struct vm *vm, struct kvm_cpuid_entry2 *e, bool amd)
 		share_caches(e, n);
 		break;
 	case KVM_CPUID_FEATURES:
-		e->eax &= ~PV_NEEDS_KERNEL_LAPIC;
+		if (!kernel_lapic)
+			e->eax &= ~PV_NEEDS_KERNEL_LAPIC;
 		break;
 	case 0x80000001:
 		if (amd)
@@ -204,7 +207,10 @@ int cpuid_prepare(struct vm *vm, struct err *err)
 	for (uint32_t i = 0; i < cpuid->count; i++)
 		adjust(vm, &cpuid->entry[i], amd);
 	ret = set_topology_leaves(cpuid, vm->machine.nr_cpus, err);
-	if (!ret && intel && vm->arch->tsc_khz)
+	/* KVM's LAPICs have a rate of their own, which its crystal cannot say. */
+	if (irqchip_kernel_lapic(vm))
+		remove_leaf(cpuid, 0x15);
+	else if (!ret && intel && vm->arch->tsc_khz)
 		ret = set_crystal(cpuid, vm->arch->lapic_hz, err);
 	return ret;
 }

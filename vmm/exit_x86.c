@@ -36,7 +36,7 @@ static void memory_access(struct vcpu *vcpu)
 	uint64_t addr = run->mmio.phys_addr, value = 0;
 	uint32_t len = run->mmio.len;
 	uint32_t offset = (uint32_t)(addr % LAPIC_PAGE_SIZE);
-	bool at_lapic = lapic_at(lapic, addr);
+	bool at_lapic = lapic && lapic_at(lapic, addr);
 
 	if (run->mmio.is_write) {
 		memcpy(&value, run->mmio.data, len);
@@ -159,6 +159,9 @@ void vcpu_handle_exit(struct vcpu *vcpu)
 		break;
 	case KVM_EXIT_HLT:
 		vcpu->arch->state = VCPU_HALTED;
+		break;
+	case KVM_EXIT_IOAPIC_EOI:
+		irqchip_eoi(vcpu->vm, run->eoi.vector);
 		break;
 	case KVM_EXIT_IRQ_WINDOW_OPEN: /* the loop injects */
 	case KVM_EXIT_SET_TPR:         /* the loop has followed CR8 */

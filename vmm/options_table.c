@@ -38,6 +38,8 @@ static const struct option_choice irqchips[] = {
 	{ "gicv3", CHOOSE_GICV3, ARM },
 	{ "gicv2", CHOOSE_GICV2, ARM },
 	{ "apic", CHOOSE_APIC, PC },
+	{ "apic-split", CHOOSE_APIC_SPLIT, PC },
+	{ "apic-kernel", CHOOSE_APIC_KERNEL, PC },
 	{ NULL, 0, 0 },
 };
 
@@ -166,8 +168,9 @@ const struct option option_table[] = {
 	  .commands = VM,
 	  .platforms = BOTH,
 	  .choices = irqchips,
-	  .help = "interrupt controller: auto; gicv3 or gicv2 on aarch64, where auto tries them in this order; "
-		  "apic on x86-64" },
+	  .help = "interrupt controller: auto; gicv3 or gicv2 on aarch64, where auto tries them in this order; on "
+		  "x86-64 apic (everything in this program, also for auto), apic-split (KVM's LAPICs, this "
+		  "program's I/O APICs) or apic-kernel (KVM's LAPICs and I/O APIC)" },
 	{ .name = "ioapics",
 	  .section = "machine",
 	  .type = OPTION_NUMBER,

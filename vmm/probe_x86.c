@@ -20,6 +20,11 @@ void probe_arch(struct probe *probe, const struct kvm *kvm)
 	probe_add_cap(probe, "sync-regs", kvm->fd, KVM_CAP_NAME(SYNC_REGS), true,
 		      "interrupts handed over without a system call");
 
+	probe_add_cap(probe, "apic-split", kvm->fd, KVM_CAP_NAME(SPLIT_IRQCHIP), false,
+		      "KVM's LAPICs with userspace I/O APICs");
+	probe_add_cap(probe, "apic-kernel", kvm->fd, KVM_CAP_NAME(IRQCHIP), false,
+		      "KVM's LAPICs and I/O APIC");
+
 	if (kvm_x86_supported_cpuid(kvm, &cpuid, &err) >= 0)
 		khz = tsc_probe(&tsc, kvm, &cpuid, &deadline);
 	probe_add(probe, "tsc", khz != 0, false,

@@ -210,3 +210,17 @@ void vcpu_run_failed(struct vcpu *vcpu, int code)
 	vm_end_because(vcpu->vm, VM_FAILED, "KVM_RUN (running vCPU %u): %s", vcpu->index,
 		       strerrordesc_np(-code) ?: "unknown error");
 }
+
+void vcpu_run_exits(struct vcpu *vcpu, void (*handle)(struct vcpu *vcpu))
+{
+	while (!vcpu->vm->ending) {
+		int ret = kvm_vcpu_run(&vcpu->kvm);
+
+		if (!ret)
+			handle(vcpu);
+		else if (ret == -EINTR || ret == -EAGAIN)
+			vcpu_take_kick(vcpu);
+		else
+			vcpu_run_failed(vcpu, ret);
+	}
+}

@@ -60,6 +60,12 @@ void vcpu_wait(struct vcpu *vcpu);
 /* Has the kick signal sent at `deadline` (monotonic ns); CLOCK_NEVER disarms. */
 void vcpu_arm(struct vcpu *vcpu, uint64_t deadline);
 
+/*
+ * Runs the guest until vm->ending where all that comes from it are exits for `handle`: where KVM has
+ * the interrupt controller.
+ */
+void vcpu_run_exits(struct vcpu *vcpu, void (*handle)(struct vcpu *vcpu));
+
 /* KVM_RUN failed with `code` (negative errno): ends the VM with a line that says where. */
 void vcpu_run_failed(struct vcpu *vcpu, int code);
 

@@ -132,14 +132,5 @@ static void handle_exit(struct vcpu *vcpu)
 
 void arch_vcpu_loop(struct vcpu *vcpu)
 {
-	while (!vcpu->vm->ending) {
-		int ret = kvm_vcpu_run(&vcpu->kvm);
-
-		if (!ret)
-			handle_exit(vcpu);
-		else if (ret == -EINTR || ret == -EAGAIN)
-			vcpu_take_kick(vcpu);
-		else
-			vcpu_run_failed(vcpu, ret);
-	}
+	vcpu_run_exits(vcpu, handle_exit);
 }

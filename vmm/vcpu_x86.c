@@ -45,6 +45,18 @@ static uint64_t read_tsc(void *cpu)
 	return tsc;
 }
 
+static int attach_lapic(struct vcpu *vcpu, struct err *err)
+{
+	int ret = kvm_x86_save_state(&vcpu->kvm, &vcpu->arch->reset, err);
+
+	if (ret < 0)
+		return ret;
+	/* Keeps run->s.regs.events up to date, so that an interrupt can be queued there. */
+	vcpu->kvm.run->kvm_valid_regs = KVM_SYNC_X86_EVENTS;
+	vcpu->arch->lapic = apic_attach(vcpu->vm->arch->apic, vcpu->index, kick, read_tsc, vcpu);
+	return 0;
+}
+
 int arch_vcpu_init(struct vcpu *vcpu, struct err *err)
 {
 	struct vcpu_arch *arch = calloc(1, sizeof(*arch));
@@ -60,16 +72,11 @@ int arch_vcpu_init(struct vcpu *vcpu, struct err *err)
 		ret = kvm_x86_set_msr(&vcpu->kvm, MSR_IA32_MTRR_DEFTYPE, MTRR_ENABLED_WRITEBACK, err);
 	if (ret >= 0)
 		ret = kvm_x86_set_msr(&vcpu->kvm, MSR_IA32_MISC_ENABLE, MISC_ENABLE_FAST_STRING, err);
-	if (ret >= 0)
-		ret = kvm_x86_save_state(&vcpu->kvm, &arch->reset, err);
-	if (ret < 0) {
+	if (ret >= 0 && vcpu->vm->arch->apic)
+		ret = attach_lapic(vcpu, err);
+	if (ret < 0)
 		arch_vcpu_finish(vcpu);
-		return ret;
-	}
-	/* Keeps run->s.regs.events up to date, so that an interrupt can be queued there. */
-	vcpu->kvm.run->kvm_valid_regs = KVM_SYNC_X86_EVENTS;
-	arch->lapic = apic_attach(vcpu->vm->arch->apic, vcpu->index, kick, read_tsc, vcpu);
-	return 0;
+	return ret < 0 ? ret : 0;
 }
 
 void arch_vcpu_finish(struct vcpu *vcpu)
@@ -264,7 +271,7 @@ static bool may_enter(struct vcpu *vcpu, uint64_t next_timer)
 	return false;
 }
 
-void arch_vcpu_loop(struct vcpu *vcpu)
+static void run_with_lapic(struct vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->arch->lapic;
 	struct err err;
@@ -290,4 +297,12 @@ void arch_vcpu_loop(struct vcpu *vcpu)
 		inject(vcpu);
 		enter(vcpu, false);
 	}
+}
+
+void arch_vcpu_loop(struct vcpu *vcpu)
+{
+	if (vcpu->arch->lapic)
+		run_with_lapic(vcpu);
+	else
+		vcpu_run_exits(vcpu, vcpu_handle_exit);
 }

@@ -20,12 +20,14 @@ struct tsc_probe {
 	}
 
 struct vm_arch {
-	struct apic *apic;
-	struct kvm_x86_cpuid cpuid; /* what every vCPU gets, but for its own id */
-	struct tsc_probe tsc_probe; /* kept to the end only to spare the start its closing */
-	uint32_t tsc_khz;           /* 0: KVM does not tell */
-	uint32_t lapic_hz;          /* the LAPIC timer's rate at divisor 1 */
-	bool tsc_deadline;          /* proven to arrive here: offered to the guest */
+	/* The interrupt controllers: one of the two (irqchip_x86.c). */
+	struct apic *apic;               /* all of them in this program */
+	struct kernel_chip *kernel_chip; /* KVM has a part */
+	struct kvm_x86_cpuid cpuid;      /* what every vCPU gets, but for its own id */
+	struct tsc_probe tsc_probe;      /* kept to the end only to spare the start its closing */
+	uint32_t tsc_khz;                /* 0: KVM does not tell, or need not */
+	uint32_t lapic_hz;               /* the rate of this program's LAPIC timers at divisor 1 */
+	bool tsc_deadline;               /* offered to the guest: works on this host */
 };
 
 enum vcpu_state {
@@ -35,11 +37,35 @@ enum vcpu_state {
 };
 
 struct vcpu_arch {
-	struct lapic *lapic; /* owned by vm_arch.apic */
+	struct lapic *lapic; /* owned by vm_arch.apic; NULL: KVM has it, and nothing below counts */
 	enum vcpu_state state;
 	bool unfinished;            /* the next entry completes the instruction that caused the last exit */
 	struct kvm_x86_state reset; /* for INIT */
 };
+
+/* --- irqchip_x86.c: who has the interrupt controllers --- */
+
+/* Whether KVM has the LAPICs. */
+bool irqchip_kernel_lapic(const struct vm *vm);
+
+/* The interrupt lines of the machine: what its devices need or the user asked for, whole I/O APICs. */
+uint32_t irqchip_lines(const struct vm *vm);
+
+/* Fills in vm->machine.irqchip. */
+void irqchip_describe(struct vm *vm);
+
+/*
+ * Before the first vCPU: sets KVM up for cfg->irqchip and creates what KVM does not have, but for what
+ * apic_create() does. irqchip_finish() undoes both, done or not.
+ */
+int irqchip_prepare(struct vm *vm, struct err *err);
+void irqchip_finish(struct vm *vm);
+
+/* Puts the program's I/O APICs on the bus and sets vm->irqchip; vm->machine.irqchip is filled in. */
+int irqchip_connect(struct vm *vm, struct err *err);
+
+/* KVM's LAPICs have ended a level-triggered interrupt that the program's I/O APICs sent. Any thread. */
+void irqchip_eoi(struct vm *vm, uint8_t vector);
 
 /* cpuid_x86.c: makes the VM's table out of what KVM supports; `vm->arch` is otherwise set. */
 int cpuid_prepare(struct vm *vm, struct err *err);
