@@ -143,7 +143,8 @@ GUEST_LIB := $(addprefix $(GUEST_OUT)/obj/,start.o guest.o check.o)
 GUEST_NAMES := $(filter-out check guest,$(basename $(notdir $(wildcard tests/guest/*.c $(GUEST_SRC)/*.c))))
 
 ifeq ($(SUFFIX),x86)
-GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf) $(GUEST_OUT)/boot-long.elf $(GUEST_OUT)/boot.bzimage
+GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf) $(GUEST_OUT)/boot-long.elf $(GUEST_OUT)/boot-multiboot.elf \
+	$(GUEST_OUT)/boot.bzimage
 else
 GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.image)
 endif
@@ -164,16 +165,20 @@ $(GUEST_OUT)/obj/%.o: $(GUEST_SRC)/%.c $(OUT)/.flags
 $(GUEST_OUT)/obj/%.o: $(GUEST_SRC)/%.S $(OUT)/.flags
 	$(compile_guest)
 
+comma := ,
 define link_guest
 @echo "  LD      $@"
 $(Q)$(CC) $(GUEST_LDFLAGS) -T $(filter %.lds,$^) -o $@$(1) $(filter %.o,$^)
 endef
 
-# x86-64: an ELF image with a PVH note, one without, and a bzImage.
+# x86-64: an ELF image with a PVH note, one without, a Multiboot kernel in ELF for 32 bits, and a bzImage.
 $(GUEST_OUT)/%.elf: $(GUEST_OUT)/obj/%.o $(GUEST_OUT)/obj/pvh.o $(GUEST_LIB) $(GUEST_SRC)/elf.lds
 	$(call link_guest)
 $(GUEST_OUT)/%-long.elf: $(GUEST_OUT)/obj/%.o $(GUEST_LIB) $(GUEST_SRC)/elf.lds
 	$(call link_guest)
+$(GUEST_OUT)/%-multiboot.elf: $(GUEST_OUT)/obj/%.o $(GUEST_OUT)/obj/multiboot.o $(GUEST_LIB) $(GUEST_SRC)/elf.lds
+	$(call link_guest,64 -Wl$(comma)-e$(comma)entry_multiboot)
+	$(Q)$(OBJCOPY) -O elf32-i386 $@64 $@
 $(GUEST_OUT)/%.bzimage: $(GUEST_OUT)/obj/%.o $(GUEST_OUT)/obj/bzimage.o $(GUEST_LIB) $(GUEST_SRC)/bzimage.lds
 	$(call link_guest,.elf)
 	$(Q)$(OBJCOPY) -O binary $@.elf $@

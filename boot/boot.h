@@ -26,10 +26,11 @@ struct boot_request {
 
 /* How the first vCPU enters the kernel. The register values of each mode are the vCPU's business. */
 enum boot_mode {
-	BOOT_X86_LONG64, /* 64-bit mode, paging on with `page_table` identity-mapping the low 4 GiB,
+	BOOT_X86_LONG64,    /* 64-bit mode, paging on with `page_table` identity-mapping the low 4 GiB,
 			  * flat segments per `gdt`, RSI = arg (boot_params), interrupts off */
-	BOOT_X86_PVH,    /* 32-bit protected mode, paging off, flat segments, EBX = arg (start info) */
-	BOOT_ARM64,      /* EL1h, MMU off, interrupts masked, X0 = arg (device tree), X1-X3 = 0 */
+	BOOT_X86_PVH,       /* 32-bit protected mode, paging off, flat segments, EBX = arg (start info) */
+	BOOT_X86_MULTIBOOT, /* the same with EBX = arg (Multiboot information) and its magic in EAX */
+	BOOT_ARM64,         /* EL1h, MMU off, interrupts masked, X0 = arg (device tree), X1-X3 = 0 */
 };
 
 struct boot_entry {
@@ -42,17 +43,20 @@ struct boot_entry {
 };
 
 /*
- * Selectors in the table at boot_entry.gdt, for both x86 modes: 0x10 is the code segment
- * (64-bit for LONG64, 32-bit for PVH), 0x18 the data segment, 0x20 a busy TSS.
+ * Selectors in the table at boot_entry.gdt, for all x86 modes: 0x10 is the code segment
+ * (64-bit for LONG64, else 32-bit), 0x18 the data segment, 0x20 a busy TSS.
  */
 #define BOOT_X86_CS 0x10
 #define BOOT_X86_DS 0x18
 #define BOOT_X86_TR 0x20
 
+/* In EAX, tells a Multiboot kernel that its loader is one (Multiboot Specification, "Machine state"). */
+#define BOOT_X86_MULTIBOOT_MAGIC 0x2badb002
+
 /* The setup header of a bzImage, from its place in boot_params (0x1f1) to what follows there (0x290). */
 #define BOOT_X86_HEADER_MAX (0x290 - 0x1f1)
 
-/* What boot_load() remembers for boot_finish(). Plain data; nothing to free. */
+/* What boot_load() remembers for boot_finish(). Nothing to free; the request's paths must last. */
 struct boot {
 	enum boot_mode mode;
 	uint64_t kernel_start, kernel_end; /* guest-physical, RAM the kernel occupies until it runs */
@@ -61,6 +65,7 @@ struct boot {
 	uint32_t header_size; /* bzImage: bytes of setup header kept in setup_header[]; else 0 */
 	uint8_t setup_header[BOOT_X86_HEADER_MAX]; /* bzImage: the file's setup header */
 	uint64_t dtb;                              /* arm64: where the device tree will lie */
+	const char *kernel_name, *initrd_name; /* Multiboot: without directory, not owned; NULL: no initrd */
 };
 
 /*

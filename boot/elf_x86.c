@@ -9,6 +9,8 @@
  * has no magic number of its own but wants what the 64-bit boot protocol gives: boot_params.
  * PVH has no place for a device tree: a machine that is described by one alone takes the ELF entry
  * point, note or not.
+ *
+ * 32-bit files are loaded for Multiboot (boot/multiboot_x86.c), which knows how to enter them.
  */
 #include <elf.h>
 #include <errno.h>
@@ -28,40 +30,89 @@
 
 struct elf {
 	const struct image *img;
-	Elf64_Ehdr header;
+	Elf64_Ehdr header; /* of a 32-bit file: the same, widened */
 	Elf64_Phdr segment[MAX_SEGMENTS];
 	bool has_pvh;
 	uint64_t pvh_entry;
+	bool multiboot; /* by whose rules segments are placed */
 };
+
+static bool is_elf(const uint8_t head[X86_PROBE_SIZE], uint8_t class, uint16_t machine)
+{
+	uint16_t found;
+
+	_Static_assert(offsetof(Elf64_Ehdr, e_machine) == offsetof(Elf32_Ehdr, e_machine), "ELF");
+	memcpy(&found, head + offsetof(Elf64_Ehdr, e_machine), sizeof(found));
+	return memcmp(head, ELFMAG, SELFMAG) == 0 && head[EI_CLASS] == class &&
+	       head[EI_DATA] == ELFDATA2LSB && found == machine;
+}
 
 bool elf_probe(const uint8_t head[X86_PROBE_SIZE])
 {
-	uint16_t machine;
-
-	memcpy(&machine, head + offsetof(Elf64_Ehdr, e_machine), sizeof(machine));
-	return memcmp(head, ELFMAG, SELFMAG) == 0 && head[EI_CLASS] == ELFCLASS64 &&
-	       head[EI_DATA] == ELFDATA2LSB && machine == EM_X86_64;
+	return is_elf(head, ELFCLASS64, EM_X86_64);
 }
 
-static int read_headers(struct elf *elf, struct err *err)
+bool elf32_probe(const uint8_t head[X86_PROBE_SIZE])
+{
+	return is_elf(head, ELFCLASS32, EM_386);
+}
+
+/* Checks what the ELF header says of itself and of the program headers, of `size` bytes each. */
+static int check_header(const struct elf *elf, size_t size, struct err *err)
 {
 	const Elf64_Ehdr *h = &elf->header;
 	const char *path = elf->img->path;
-	int ret;
 
-	ret = image_read(elf->img, 0, &elf->header, sizeof(elf->header), err);
-	if (ret)
-		return ret;
 	if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
 		return err_user(err, "kernel %s is an ELF file that cannot be run (type %u)", path,
 				h->e_type);
-	if (h->e_phentsize != sizeof(Elf64_Phdr))
+	if (h->e_phentsize != size)
 		return err_user(err, "kernel %s is damaged: ELF program headers cannot have %u bytes", path,
 				h->e_phentsize);
 	if (h->e_phnum == 0 || h->e_phnum > MAX_SEGMENTS)
 		return err_user(err, "kernel %s has %u ELF program headers; allowed are 1 to %d", path,
 				h->e_phnum, MAX_SEGMENTS);
-	return image_read(elf->img, h->e_phoff, elf->segment, h->e_phnum * sizeof(Elf64_Phdr), err);
+	return 0;
+}
+
+static int read_headers(struct elf *elf, struct err *err)
+{
+	Elf64_Ehdr *h = &elf->header;
+	int ret = image_read(elf->img, 0, h, sizeof(*h), err);
+
+	if (!ret)
+		ret = check_header(elf, sizeof(Elf64_Phdr), err);
+	return ret ? ret
+		   : image_read(elf->img, h->e_phoff, elf->segment, h->e_phnum * sizeof(Elf64_Phdr), err);
+}
+
+static int read_headers32(struct elf *elf, struct err *err)
+{
+	Elf32_Phdr segment[MAX_SEGMENTS];
+	Elf32_Ehdr h;
+	int ret = image_read(elf->img, 0, &h, sizeof(h), err);
+
+	if (ret)
+		return ret;
+	elf->header = (Elf64_Ehdr){
+		.e_type = h.e_type,
+		.e_entry = h.e_entry,
+		.e_phoff = h.e_phoff,
+		.e_phentsize = h.e_phentsize,
+		.e_phnum = h.e_phnum,
+	};
+	ret = check_header(elf, sizeof(Elf32_Phdr), err);
+	if (!ret)
+		ret = image_read(elf->img, h.e_phoff, segment, h.e_phnum * sizeof(Elf32_Phdr), err);
+	for (unsigned int i = 0; !ret && i < h.e_phnum; i++)
+		elf->segment[i] = (Elf64_Phdr){
+			.p_type = segment[i].p_type,
+			.p_offset = segment[i].p_offset,
+			.p_paddr = segment[i].p_paddr,
+			.p_filesz = segment[i].p_filesz,
+			.p_memsz = segment[i].p_memsz,
+		};
+	return ret;
 }
 
 static bool is_loaded(const Elf64_Phdr *ph)
@@ -69,17 +120,10 @@ static bool is_loaded(const Elf64_Phdr *ph)
 	return ph->p_type == PT_LOAD && ph->p_memsz > 0;
 }
 
-/* Checks a segment by itself and against those before it, which are known to be in RAM. */
-static int check_segment(const struct elf *elf, unsigned int i, const struct machine *m, struct err *err)
+/* Where kernels that need no room below 1 MiB for themselves may lie. */
+static int check_place(const char *path, unsigned int i, const Elf64_Phdr *ph, const struct machine *m,
+		       struct err *err)
 {
-	const Elf64_Phdr *ph = &elf->segment[i];
-	const char *path = elf->img->path;
-
-	if (ph->p_filesz > ph->p_memsz)
-		return err_user(err,
-				"kernel %s is damaged: ELF segment %u has more bytes in the file (0x%" PRIx64
-				") than in memory (0x%" PRIx64 ")",
-				path, i, ph->p_filesz, ph->p_memsz);
 	if (ph->p_paddr < LAYOUT_HIGH)
 		return err_user(err,
 				"kernel %s wants ELF segment %u at 0x%" PRIx64
@@ -87,6 +131,27 @@ static int check_segment(const struct elf *elf, unsigned int i, const struct mac
 				path, i, ph->p_paddr);
 	if (!range_fits(ph->p_paddr, ph->p_memsz, LAYOUT_HIGH, low_ram_end(m)))
 		return kernel_does_not_fit(path, ph->p_paddr, ph->p_memsz, m, err);
+	return 0;
+}
+
+/* Checks a segment by itself and against those before it, which are known to be in RAM. */
+static int check_segment(const struct elf *elf, unsigned int i, const struct machine *m, struct err *err)
+{
+	const Elf64_Phdr *ph = &elf->segment[i];
+	const char *path = elf->img->path;
+	int ret;
+
+	if (ph->p_filesz > ph->p_memsz)
+		return err_user(err,
+				"kernel %s is damaged: ELF segment %u has more bytes in the file (0x%" PRIx64
+				") than in memory (0x%" PRIx64 ")",
+				path, i, ph->p_filesz, ph->p_memsz);
+	if (elf->multiboot)
+		ret = multiboot_check_place(path, ph->p_paddr, ph->p_memsz, m, err);
+	else
+		ret = check_place(path, i, ph, m, err);
+	if (ret)
+		return ret;
 	for (unsigned int k = 0; k < i; k++) {
 		const Elf64_Phdr *other = &elf->segment[k];
 
@@ -180,6 +245,20 @@ static int read_notes(struct elf *elf, const Elf64_Phdr *ph, struct err *err)
 	return ret;
 }
 
+/* Whether the entry point lies in a segment. */
+static int check_entry(const struct elf *elf, const struct boot *boot, struct err *err)
+{
+	for (unsigned int i = 0; i < elf->header.e_phnum; i++) {
+		const Elf64_Phdr *ph = &elf->segment[i];
+
+		if (is_loaded(ph) && boot->entry - ph->p_paddr < ph->p_memsz)
+			return 0;
+	}
+	return err_user(err,
+			"kernel %s: its %s entry point, 0x%" PRIx64 ", is at no physical address it loads",
+			elf->img->path, boot->mode == BOOT_X86_PVH ? "PVH" : "ELF", boot->entry);
+}
+
 /* Finds the entry point and its kind. */
 static int find_entry(struct elf *elf, struct boot *boot, const struct machine *m, struct err *err)
 {
@@ -198,16 +277,7 @@ static int find_entry(struct elf *elf, struct boot *boot, const struct machine *
 	pvh = elf->has_pvh && !m->no_acpi;
 	boot->mode = pvh ? BOOT_X86_PVH : BOOT_X86_LONG64;
 	boot->entry = pvh ? elf->pvh_entry : elf->header.e_entry;
-
-	for (unsigned int i = 0; i < elf->header.e_phnum; i++) {
-		const Elf64_Phdr *ph = &elf->segment[i];
-
-		if (is_loaded(ph) && boot->entry - ph->p_paddr < ph->p_memsz)
-			return 0;
-	}
-	return err_user(err,
-			"kernel %s: its %s entry point, 0x%" PRIx64 ", is at no physical address it loads",
-			elf->img->path, pvh ? "PVH" : "ELF", boot->entry);
+	return check_entry(elf, boot, err);
 }
 
 int elf_load(struct boot *boot, const struct image *img, const struct machine *m, const struct guest_mem *mem,
@@ -226,4 +296,18 @@ int elf_load(struct boot *boot, const struct image *img, const struct machine *m
 	boot->cmdline_max = LINUX_CMDLINE_MAX;
 	*initrd_ceiling = PC_LOW_RAM_END;
 	return 0;
+}
+
+int elf32_load(struct boot *boot, const struct image *img, const struct machine *m,
+	       const struct guest_mem *mem, struct err *err)
+{
+	struct elf elf = { .img = img, .multiboot = true };
+	int ret;
+
+	ret = read_headers32(&elf, err);
+	if (ret)
+		return ret;
+	boot->entry = elf.header.e_entry;
+	ret = check_entry(&elf, boot, err);
+	return ret ? ret : load_segments(&elf, boot, m, mem, err);
 }

@@ -11,11 +11,13 @@
  *   0x10000  command line
  *   0x20000  setup_data: device tree
  *   0x60000            free, for the kernel's real-mode trampolines
+ *   0x90000  Multiboot information, module list, memory map, strings (Multiboot kernels)
  *   0x9fc00            reserved from here on to 1 MiB
  *   0xe0000  ACPI tables, RSDP first
  *   0xffff0  reset vector: asks for a reset
  *
- * The kernel lies above 1 MiB and above it, as high as possible, the initrd. The kernel is done with
+ * The kernel lies above 1 MiB and above it, as high as possible, the initrd. A Multiboot kernel may also
+ * use what is free for it below: nothing lies between the GDT and the Multiboot information. The kernel is done with
  * all of this, or has copied or reserved it, before it gives memory away: setup_data by the boot
  * protocol, the tables because no RAM is reported where they are, the rest because it is used
  * before memory management starts.
@@ -39,6 +41,8 @@
 #define LAYOUT_CMDLINE_SIZE     0x10000 /* with the NUL */
 #define LAYOUT_DTB              0x20000
 #define LAYOUT_DTB_SIZE         0x40000 /* as much as Linux maps while it reads the tree */
+#define LAYOUT_MULTIBOOT        0x90000
+#define LAYOUT_MULTIBOOT_SIZE   0xf000
 #define LAYOUT_LOW_END          0x9fc00 /* of RAM below 1 MiB */
 #define LAYOUT_ACPI             0xe0000
 #define LAYOUT_ACPI_SIZE        (PC_RESET_VECTOR - LAYOUT_ACPI)
@@ -54,7 +58,8 @@ LAYOUT_DISJOINT(PVH, PAGE_TABLES);
 LAYOUT_DISJOINT(PAGE_TABLES, SEED);
 LAYOUT_DISJOINT(SEED, CMDLINE);
 LAYOUT_DISJOINT(CMDLINE, DTB);
-LAYOUT_DISJOINT(DTB, LOW_END);
+LAYOUT_DISJOINT(DTB, MULTIBOOT);
+LAYOUT_DISJOINT(MULTIBOOT, LOW_END);
 LAYOUT_DISJOINT(ACPI, HIGH);
 
 #endif

@@ -9,6 +9,20 @@
 #include "boot/load_x86.h"
 #include "kvm/log.h"
 
+static const char *const mode_names[] = {
+	[BOOT_X86_LONG64] = "64-bit",
+	[BOOT_X86_PVH] = "PVH",
+	[BOOT_X86_MULTIBOOT] = "Multiboot",
+};
+
+/* A path without its directory. */
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static int load_kernel(struct boot *boot, const struct image *img, const struct machine *m,
 		       const struct guest_mem *mem, uint64_t *initrd_ceiling, struct err *err)
 {
@@ -22,6 +36,8 @@ static int load_kernel(struct boot *boot, const struct image *img, const struct 
 		return bzimage_load(boot, img, m, mem, initrd_ceiling, err);
 	if (elf_probe(head))
 		return elf_load(boot, img, m, mem, initrd_ceiling, err);
+	if (multiboot_probe(head))
+		return multiboot_load(boot, img, head, m, mem, initrd_ceiling, err);
 	return identify_refuse(img, X86_KERNELS, err);
 }
 
@@ -40,9 +56,12 @@ int boot_load(struct boot *boot, const struct boot_request *req, struct machine 
 	image_close(&img);
 	if (ret)
 		return ret;
-	log_info("kernel %s: %s entry at 0x%llx", req->kernel, boot->mode == BOOT_X86_PVH ? "PVH" : "64-bit",
+	boot->kernel_name = base_name(req->kernel);
+	boot->initrd_name = req->initrd ? base_name(req->initrd) : NULL;
+	log_info("kernel %s: %s entry at 0x%llx", req->kernel, mode_names[boot->mode],
 		 (unsigned long long)boot->entry);
-	return initrd_load(req->initrd, boot->kernel_end, initrd_ceiling, m, mem, err);
+	return initrd_load(req->initrd, boot->kernel_end > LAYOUT_HIGH ? boot->kernel_end : LAYOUT_HIGH,
+			   initrd_ceiling, m, mem, err);
 }
 
 static int build_acpi(const struct machine *m, const struct guest_mem *mem, struct err *err)
@@ -56,15 +75,11 @@ static int build_acpi(const struct machine *m, const struct guest_mem *mem, stru
 	return used < 0 ? (int)used : 0;
 }
 
-static int place_cmdline(const struct boot *boot, const struct machine *m, const struct guest_mem *mem,
-			 struct err *err)
+static int place_cmdline(const struct machine *m, const struct guest_mem *mem, struct err *err)
 {
 	const char *cmdline = m->cmdline ? m->cmdline : "";
-	int ret = cmdline_check(boot, m, err);
 	char *host;
 
-	if (ret)
-		return ret;
 	host = layout_claim(mem, LAYOUT_CMDLINE, strlen(cmdline) + 1, err);
 	if (!host)
 		return -EIO;
@@ -72,28 +87,48 @@ static int place_cmdline(const struct boot *boot, const struct machine *m, const
 	return 0;
 }
 
-int boot_finish(const struct boot *boot, const struct machine *m, const struct guest_mem *mem,
-		const void *dtb, size_t dtb_size, struct boot_entry *entry, struct err *err)
+/* What the kernel is handed by its boot protocol; `*arg` becomes the address of it. */
+static int build_arg(const struct boot *boot, const struct machine *m, const struct guest_mem *mem,
+		     const void *dtb, size_t dtb_size, uint64_t *arg, struct err *err)
 {
 	int ret;
 
-	ret = place_cmdline(boot, m, mem, err);
+	if (boot->mode == BOOT_X86_MULTIBOOT) {
+		*arg = LAYOUT_MULTIBOOT;
+		return multiboot_build(boot, m, mem, err);
+	}
+	ret = place_cmdline(m, mem, err);
+	if (ret)
+		return ret;
+	if (boot->mode == BOOT_X86_PVH) {
+		*arg = LAYOUT_PVH;
+		return pvh_build(m, mem, err);
+	}
+	*arg = LAYOUT_BOOT_PARAMS;
+	return boot_params_build(boot, m, mem, dtb, dtb_size, err);
+}
+
+int boot_finish(const struct boot *boot, const struct machine *m, const struct guest_mem *mem,
+		const void *dtb, size_t dtb_size, struct boot_entry *entry, struct err *err)
+{
+	uint64_t arg;
+	int ret;
+
+	ret = cmdline_check(boot, m, err);
 	if (!ret && !m->no_acpi)
 		ret = build_acpi(m, mem, err);
 	if (!ret)
 		ret = tables_build(mem, boot->mode, err);
-	if (!ret && boot->mode == BOOT_X86_PVH)
-		ret = pvh_build(m, mem, err);
-	else if (!ret)
-		ret = boot_params_build(boot, m, mem, dtb, dtb_size, err);
+	if (!ret)
+		ret = build_arg(boot, m, mem, dtb, dtb_size, &arg, err);
 	if (ret)
 		return ret;
 
 	*entry = (struct boot_entry){
 		.mode = boot->mode,
 		.pc = boot->entry,
-		.arg = boot->mode == BOOT_X86_PVH ? LAYOUT_PVH : LAYOUT_BOOT_PARAMS,
-		.page_table = boot->mode == BOOT_X86_PVH ? 0 : LAYOUT_PAGE_TABLES,
+		.arg = arg,
+		.page_table = boot->mode == BOOT_X86_LONG64 ? LAYOUT_PAGE_TABLES : 0,
 		.gdt = LAYOUT_GDT,
 		.gdt_size = LAYOUT_GDT_SIZE,
 	};

@@ -55,7 +55,7 @@ static int build_gdt(const struct guest_mem *mem, enum boot_mode mode, struct er
 
 	if (!gdt)
 		return -EIO;
-	gdt[BOOT_X86_CS / 8] = mode == BOOT_X86_PVH ? SEGMENT_CODE32 : SEGMENT_CODE64;
+	gdt[BOOT_X86_CS / 8] = mode == BOOT_X86_LONG64 ? SEGMENT_CODE64 : SEGMENT_CODE32;
 	gdt[BOOT_X86_DS / 8] = SEGMENT_DATA;
 	gdt[BOOT_X86_TR / 8] = SEGMENT_TSS;
 	return 0;

@@ -121,6 +121,7 @@ int arch_vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry, struc
 		sregs.efer = EFER_LME | EFER_LMA;
 		regs.rsi = entry->arg;
 	} else {
+		regs.rax = entry->mode == BOOT_X86_MULTIBOOT ? BOOT_X86_MULTIBOOT_MAGIC : 0;
 		regs.rbx = entry->arg;
 	}
 	ret = kvm_x86_set_sregs(&vcpu->kvm, &sregs, err);

@@ -27,7 +27,20 @@ struct module {
 	uint64_t addr, size, cmdline, reserved;
 };
 
-/* What both ways of booting tell. */
+/* GNU, "Multiboot Specification version 0.6.96", "Boot information format". */
+struct multiboot_info {
+	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
+	uint32_t syms[4];
+	uint32_t mmap_length, mmap_addr;
+	uint32_t unused[3];
+	uint32_t boot_loader_name;
+};
+
+struct multiboot_module {
+	uint32_t start, end, string, reserved;
+};
+
+/* What all ways of booting tell; rsdp 0: it is to be looked for. */
 struct told {
 	uint64_t rsdp, initrd, initrd_size;
 	uint64_t ram;
@@ -63,6 +76,51 @@ static void read_start_info(struct told *told)
 
 		add_memory(told, e->addr, e->size, e->type);
 	}
+}
+
+static bool same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+static void read_multiboot(struct told *told)
+{
+	const struct multiboot_info *info = (const void *)entry_info;
+	const struct multiboot_module *module = (const void *)(uint64_t)info->mods_addr;
+	const char *name = (const char *)(uint64_t)info->boot_loader_name;
+	uint64_t at = info->mmap_addr, end = at + info->mmap_length;
+
+	check_eq("multiboot-magic", entry_eax, 0x2badb002);
+	check_eq("multiboot-flags", info->flags & 0x24d, 0x24d);
+	check("loader-name", same(name, "vireo"));
+	check("kernel-name-first", !memcmp(cmdline, "boot-multiboot.elf ", 19));
+	if (info->mods_count) {
+		check_eq("one-module", info->mods_count, 1);
+		check("module-string", same((const char *)(uint64_t)module->string, "initrd"));
+		told->initrd = module->start;
+		told->initrd_size = module->end - module->start;
+	}
+	for (; at < end; at += *(const uint32_t *)at + 4) {
+		const struct memory_entry *e = (const void *)(at + 4);
+
+		add_memory(told, e->addr, e->size, e->type);
+		if (!e->addr)
+			check_eq("mem-lower", info->mem_lower, e->size / 1024);
+		if (e->addr == 0x100000)
+			check_eq("mem-upper", info->mem_upper, e->size / 1024);
+	}
+	check_eq("map-ends", at, end);
+}
+
+/* ACPI Specification 6.5, "Finding the RSDP on IA-PC Systems". */
+static uint64_t find_rsdp(void)
+{
+	for (uint64_t at = 0xe0000; at < 0x100000; at += 16)
+		if (!memcmp((const void *)at, "RSD PTR ", 8))
+			return at;
+	return 0;
 }
 
 /* Linux, Documentation/arch/x86/zero-page.rst and boot.rst. */
@@ -161,13 +219,15 @@ void guest_main(void)
 	check("command-line", option_is("console", "ttyS0"));
 	if (entry_kind == ENTRY_PVH)
 		read_start_info(&told);
+	else if (entry_kind == ENTRY_MULTIBOOT)
+		read_multiboot(&told);
 	else
 		read_boot_params(&told);
-	print("INFO entry %s\n", entry_kind == ENTRY_PVH ? "pvh" : "long");
+	print("INFO entry %u\n", entry_kind);
 	/* All of RAM but what is left out below 1 MiB. */
 	check_range("memory", told.ram, memory - 0x80000, memory);
 	check("memory-low", told.low_ram);
 	check("memory-covers", told.covers);
 	check_initrd(&told);
-	acpi(told.rsdp);
+	acpi(told.rsdp ? told.rsdp : find_rsdp());
 }

@@ -21,7 +21,7 @@ extern const uint8_t trampoline[], trampoline_end[];
 
 uint8_t stacks[MAX_CPUS][STACK_SIZE] __attribute__((aligned(STACK_SIZE)));
 uint64_t other_stack;
-uint32_t entry_kind, entry_cs, entry_cr0;
+uint32_t entry_kind, entry_cs, entry_cr0, entry_eax;
 uint64_t entry_info, entry_flags;
 const char *cmdline;
 bool x2apic, pvm;
@@ -166,12 +166,12 @@ static void choose_front_end(void)
 
 /* --- the first CPU --- */
 
-/* Offsets in the start info (Xen, "x86/HVM direct boot ABI") and in boot_params. */
+/* Offsets in the start info (Xen, "x86/HVM direct boot ABI"), the Multiboot information and boot_params. */
 static const char *find_cmdline(void)
 {
 	if (entry_kind == ENTRY_PVH)
 		return *(const char **)(entry_info + 24);
-	return (const char *)(uint64_t) * (uint32_t *)(entry_info + 0x228);
+	return (const char *)(uint64_t) * (uint32_t *)(entry_info + (entry_kind == ENTRY_LONG ? 0x228 : 16));
 }
 
 void guest_start(void)

@@ -307,8 +307,8 @@ void lower_cr8(uint64_t value);
 
 /* --- how the kernel was entered --- */
 
-extern uint32_t entry_kind, entry_cs, entry_cr0;
-extern uint64_t entry_info, entry_flags; /* start info or boot_params; RFLAGS */
+extern uint32_t entry_kind, entry_cs, entry_cr0, entry_eax; /* EAX not with ENTRY_LONG */
+extern uint64_t entry_info, entry_flags; /* start info, Multiboot information or boot_params; RFLAGS */
 
 /* --- more CPUs --- */
 

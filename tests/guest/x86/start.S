@@ -32,9 +32,16 @@
 	.code32
 	.globl	entry_pvh
 entry_pvh:
-	cld
-	movl	%ebx, %esi
 	movl	$ENTRY_PVH, %edi
+	jmp	1f
+
+/* GNU, "Multiboot Specification", "Machine state": the same, EBX: Multiboot information, EAX: magic. */
+	.globl	entry_multiboot
+entry_multiboot:
+	movl	$ENTRY_MULTIBOOT, %edi
+1:	cld
+	movl	%eax, entry_eax
+	movl	%ebx, %esi
 	movl	%cs, %eax
 	movl	%eax, entry_cs
 	movl	%cr0, %eax

@@ -9,6 +9,7 @@ output_guest=$guests/output.elf
 boots boot-pvh "$guests/boot.elf"
 boots boot-long "$guests/boot-long.elf"
 boots boot-bzimage "$guests/boot.bzimage"
+boots boot-multiboot "$guests/boot-multiboot.elf"
 
 checks cpuid cpuid.elf
 checks cpuid-3-cpus cpuid.elf -c 3 -a cpus=3
