@@ -143,10 +143,10 @@ GUEST_LIB := $(addprefix $(GUEST_OUT)/obj/,start.o guest.o check.o)
 GUEST_NAMES := $(filter-out check guest,$(basename $(notdir $(wildcard tests/guest/*.c $(GUEST_SRC)/*.c))))
 
 ifeq ($(SUFFIX),x86)
-GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf) $(GUEST_OUT)/boot-long.elf $(GUEST_OUT)/boot-multiboot.elf \
-	$(GUEST_OUT)/boot.bzimage
+GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf) \
+	$(addprefix $(GUEST_OUT)/,boot-long.elf boot.bzimage boot-multiboot.elf testdev-multiboot.elf)
 else
-GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.image)
+GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.image) $(GUEST_OUT)/boot.flat
 endif
 
 .PHONY: guests
@@ -183,8 +183,12 @@ $(GUEST_OUT)/%.bzimage: $(GUEST_OUT)/obj/%.o $(GUEST_OUT)/obj/bzimage.o $(GUEST_
 	$(call link_guest,.elf)
 	$(Q)$(OBJCOPY) -O binary $@.elf $@
 
-# aarch64: a raw Image.
+# aarch64: a raw Image, and the same without a header.
 $(GUEST_OUT)/%.image: $(GUEST_OUT)/obj/%.o $(GUEST_LIB) $(GUEST_SRC)/image.lds
+	$(call link_guest,.elf)
+	$(Q)$(OBJCOPY) -O binary $@.elf $@
+
+$(GUEST_OUT)/%.flat: $(GUEST_OUT)/obj/flat.o $(GUEST_OUT)/obj/%.o $(GUEST_LIB) $(GUEST_SRC)/image.lds
 	$(call link_guest,.elf)
 	$(Q)$(OBJCOPY) -O binary $@.elf $@
 

@@ -19,9 +19,15 @@
 #include "devices/machine.h"
 #include "kvm/err.h"
 
+enum kernel_format {
+	KERNEL_AUTO, /* what the file shows itself to be */
+	KERNEL_FLAT, /* arm64: bytes to be put at a fixed place and entered at the first */
+};
+
 struct boot_request {
 	const char *kernel; /* path; regular file, or anything readable to its end (a pipe) */
 	const char *initrd; /* path or NULL */
+	enum kernel_format format;
 };
 
 /* How the first vCPU enters the kernel. The register values of each mode are the vCPU's business. */

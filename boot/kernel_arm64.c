@@ -306,3 +306,13 @@ int arm64_kernel_load(struct boot *boot, const struct image *img, const struct m
 		ret = load(boot, &payload, m, mem, err);
 	return ret;
 }
+
+int arm64_flat_load(struct boot *boot, const struct image *img, const struct machine *m,
+		    const struct guest_mem *mem, struct err *err)
+{
+	static const struct arm64_header silent; /* image_size 0: an old Image */
+	struct payload payload = { .img = img, .end = img->size };
+	int ret = place(boot, img, &silent, m, err);
+
+	return ret ? ret : load(boot, &payload, m, mem, err);
+}

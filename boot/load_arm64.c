@@ -46,11 +46,15 @@ int boot_load(struct boot *boot, const struct boot_request *req, struct machine 
 	ret = image_open(&img, "kernel", req->kernel, machine_ram_size(m), err);
 	if (ret)
 		return ret;
-	ret = arm64_kernel_load(boot, &img, m, mem, err);
+	if (req->format == KERNEL_FLAT)
+		ret = arm64_flat_load(boot, &img, m, mem, err);
+	else
+		ret = arm64_kernel_load(boot, &img, m, mem, err);
 	image_close(&img);
 	if (ret)
 		return ret;
-	log_info("kernel %s: arm64 Image at 0x%" PRIx64, req->kernel, boot->entry);
+	log_info("kernel %s: %s at 0x%" PRIx64, req->kernel,
+		 req->format == KERNEL_FLAT ? "flat binary" : "arm64 Image", boot->entry);
 
 	dtb_end = align_up(boot->kernel_end, DTB_MAX_SIZE) + DTB_MAX_SIZE;
 	if (!range_fits(boot->kernel_start, dtb_end - boot->kernel_start, m->ram[0].base, low_ram_end(m)))

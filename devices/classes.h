@@ -14,5 +14,10 @@ extern const struct device_class pvpanic_class;
 extern const struct device_class i8042_class;
 extern const struct device_class acpi_power_class;
 extern const struct device_class virtio_mmio_class;
+extern const struct device_class debug_exit_class;
+extern const struct device_class test_irq_class;
+extern const struct device_class test_scratch_class;
+extern const struct device_class test_memory_class;
+extern const struct device_class fw_cfg_class;
 
 #endif

@@ -17,6 +17,7 @@
 struct chardev;
 struct clock;
 struct guest_mem;
+struct machine;
 
 /* What a guest can ask of the program, or let it know. */
 enum guest_event {
@@ -35,7 +36,10 @@ struct device_host {
 	struct chardev *console; /* for the first serial port; may be NULL: output vanishes, no input */
 	/* Any thread, any lock held; returns at once (the program acts later, the vCPU goes on). */
 	void (*event)(void *ctx, enum guest_event event);
+	/* The guest ends the run with that exit status of the program; as event(). */
+	void (*leave)(void *ctx, uint8_t status);
 	void *ctx;
+	const struct machine *machine; /* the description, complete */
 };
 
 /* A property beyond reg, interrupts and compatible, for the device tree. */

@@ -41,6 +41,19 @@ static int set_ram(struct machine *m, uint64_t size, struct err *err)
 	return 0;
 }
 
+/* The device that has any of these addresses, or NULL. */
+static const struct machine_device *device_at(const struct machine *m, enum device_space space, uint64_t base,
+					      uint64_t size)
+{
+	for (unsigned int i = 0; i < m->nr_devices; i++) {
+		const struct machine_device *dev = &m->device[i];
+
+		if (dev->space == space && base < dev->base + dev->size && dev->base < base + size)
+			return dev;
+	}
+	return NULL;
+}
+
 static int add_device(struct machine *m, const struct device_row *row, unsigned int instance, struct err *err)
 {
 	const struct placement *place = &row->on[m->platform];
@@ -55,14 +68,14 @@ static int add_device(struct machine *m, const struct device_row *row, unsigned 
 	dev->space = place->space;
 	dev->base = place->base + instance * place->size;
 	dev->size = place->size;
-	dev->line = place->line == NO_LINE ? NO_LINE : place->line + (int)instance;
+	dev->line = place->line < 0 ? place->line : place->line + (int)instance;
 	return 0;
 }
 
 static int set_devices(struct machine *m, struct err *err)
 {
 	for (const struct device_row *row = device_table; row->class; row++) {
-		if (row->on[m->platform].space == SPACE_NONE)
+		if (row->on[m->platform].space == SPACE_NONE || row->extra != EXTRA_NONE)
 			continue;
 		for (unsigned int i = 0; i < row->instances; i++) {
 			int ret = add_device(m, row, i, err);
@@ -87,6 +100,34 @@ int machine_init(struct machine *m, enum platform platform, unsigned int nr_cpus
 	if (!ret)
 		ret = set_devices(m, err);
 	return ret;
+}
+
+int machine_add_extra(struct machine *m, enum machine_extra extra, uint64_t base, struct err *err)
+{
+	for (const struct device_row *row = device_table; row->class; row++) {
+		struct device_row moved = *row;
+		struct placement *place = &moved.on[m->platform];
+		const struct machine_device *other;
+		int ret;
+
+		if (row->extra != extra || place->space == SPACE_NONE)
+			continue;
+		if (extra == EXTRA_DEBUG_EXIT)
+			place->base = base;
+		other = device_at(m, place->space, place->base, place->size);
+		if (other)
+			return err_user(
+				err, "%s: %s 0x%llx to 0x%llx overlaps %s, 0x%llx to 0x%llx; choose another",
+				row->class->name, place->space == SPACE_PIO ? "port" : "address",
+				(unsigned long long)place->base,
+				(unsigned long long)(place->base + place->size - 1), other->class->name,
+				(unsigned long long)other->base,
+				(unsigned long long)(other->base + other->size - 1));
+		ret = add_device(m, &moved, 0, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 uint64_t machine_cpu_id(const struct machine *m, unsigned int index)

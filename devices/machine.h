@@ -23,20 +23,30 @@ enum device_space {
 	SPACE_MMIO,
 };
 
-#define NO_LINE (-1)
+#define NO_LINE   (-1)
+#define ALL_LINES (-2) /* no line of its own, but the controller: any line, and MSIs */
 
 /* Where a device stands on one platform. */
 struct placement {
 	enum device_space space;
 	uint64_t base; /* of the first instance */
 	uint64_t size; /* bytes, of each instance; instances follow each other */
-	int line;      /* of the first instance; the others follow; or NO_LINE. PC: GSI. Arm: SPI from 0 */
+	int line;      /* of the first instance; the others follow; or NO_LINE or ALL_LINES. PC: GSI.
+			* Arm: SPI from 0 */
+};
+
+/* What a machine has only when asked for it. */
+enum machine_extra {
+	EXTRA_NONE, /* always there */
+	EXTRA_DEBUG_EXIT,
+	EXTRA_TEST_DEVICE,
 };
 
 /* One row of the table of all devices. */
 struct device_row {
 	const struct device_class *class;
 	unsigned int instances;
+	enum machine_extra extra; /* what brings it; EXTRA_NONE: always there */
 	struct placement on[PLATFORM_COUNT];
 };
 
@@ -59,6 +69,8 @@ extern const struct device_row device_table[];
 #define PC_LAPIC_BASE   0xfee00000ULL /* after reset; the guest may move it */
 #define PC_MAX_CPUS     254           /* APIC ids 0..253; 254 is the IOAPIC's, 255 broadcast */
 #define PC_CMOS_CENTURY 0x32          /* index of the century in CMOS RAM */
+#define PC_NR_PORTS     0x10000ULL
+#define DEBUG_EXIT_SIZE 4             /* ports */
 #define PC_RESET_VECTOR 0xffff0ULL    /* a real-mode stub that asks the i8042 for a reset */
 #define PC_VMX_PAGES    0xfffbc000ULL /* four pages that VMX needs for real mode; not for the guest */
 
@@ -123,7 +135,7 @@ struct machine_device {
 	unsigned int instance; /* of its class, from 0 */
 	enum device_space space;
 	uint64_t base, size;
-	int line; /* or NO_LINE; all lines are level-triggered, active high */
+	int line; /* or NO_LINE or ALL_LINES; all lines are level-triggered, active high */
 };
 
 struct machine {
@@ -151,6 +163,12 @@ struct machine {
  */
 int machine_init(struct machine *m, enum platform platform, unsigned int nr_cpus, uint64_t ram_size,
 		 struct err *err);
+
+/*
+ * Adds what `extra` brings. `base`: where, for EXTRA_DEBUG_EXIT; others have their place. Returns 0, or
+ * -EINVAL with the cause (it overlaps another device; too many devices).
+ */
+int machine_add_extra(struct machine *m, enum machine_extra extra, uint64_t base, struct err *err);
 
 /* The firmware's id of vCPU `index`: its APIC id on the PC, MPIDR affinity bits on Arm. */
 uint64_t machine_cpu_id(const struct machine *m, unsigned int index);

@@ -5,6 +5,7 @@
 #include "devices/acpi_power.h"
 #include "devices/classes.h"
 #include "devices/machine.h"
+#include "devices/testdev.h"
 
 const struct device_row device_table[] = {
 	{
@@ -44,6 +45,38 @@ const struct device_row device_table[] = {
 		.instances = 8,
 		.on[PLATFORM_PC] = { SPACE_MMIO, 0xd0000000, 0x1000, 16 },
 		.on[PLATFORM_ARM] = { SPACE_MMIO, 0x40010000, 0x1000, 16 },
+	},
+
+	/* What is there only when it is asked for. */
+	{
+		.class = &debug_exit_class,
+		.instances = 1,
+		.extra = EXTRA_DEBUG_EXIT,
+		.on[PLATFORM_PC] = { SPACE_PIO, 0 /* the user says */, DEBUG_EXIT_SIZE, NO_LINE },
+	},
+	{
+		.class = &test_irq_class,
+		.instances = 1,
+		.extra = EXTRA_TEST_DEVICE,
+		.on[PLATFORM_PC] = { SPACE_PIO, 0x2000, TEST_IRQ_SIZE, ALL_LINES },
+	},
+	{
+		.class = &test_scratch_class,
+		.instances = 1,
+		.extra = EXTRA_TEST_DEVICE,
+		.on[PLATFORM_PC] = { SPACE_PIO, 0xe0, TEST_SCRATCH_SIZE, NO_LINE },
+	},
+	{
+		.class = &test_memory_class,
+		.instances = 1,
+		.extra = EXTRA_TEST_DEVICE,
+		.on[PLATFORM_PC] = { SPACE_MMIO, 0xff000000, TEST_MEMORY_SIZE, NO_LINE },
+	},
+	{
+		.class = &fw_cfg_class,
+		.instances = 1,
+		.extra = EXTRA_TEST_DEVICE,
+		.on[PLATFORM_PC] = { SPACE_PIO, 0x510, 2, NO_LINE },
 	},
 	{ .class = NULL },
 };

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "boot/boot.h"
 #include "devices/machine.h"
 #include "kvm/err.h"
 #include "kvm/kvm.h"
@@ -62,7 +63,10 @@ struct vm_config {
 	uint64_t gic_dist, gic_cpu, gic_redist;
 	bool have_gic_redist; /* else redistributors end where the distributor begins */
 	enum on_reboot on_reboot;
-	uint32_t timeout; /* seconds; 0: none */
+	uint32_t timeout;    /* seconds; 0: none */
+	uint64_t debug_exit; /* port */
+	bool have_debug_exit;
+	bool test_device;
 
 	/* [boot] */
 	char *kernel, *initrd;
@@ -70,6 +74,7 @@ struct vm_config {
 	char *cmdline; /* replaces the default command line */
 
 	enum tables_choice tables;
+	enum kernel_format kernel_format;
 
 	/* [console] */
 	enum console_choice console;

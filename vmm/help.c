@@ -63,7 +63,9 @@ static void put_option(const struct option *opt)
 {
 	size_t start = page_length;
 	char words[512], value[OPTION_VALUE_MAX] = "";
-	const char *where = opt->platforms == 1u << PLATFORM_ARM ? "aarch64 only: " : "";
+	const char *where = opt->platforms == 1u << PLATFORM_ARM  ? "aarch64 only: "
+			    : opt->platforms == 1u << PLATFORM_PC ? "x86-64 only: "
+								  : "";
 	struct vm_config defaults;
 
 	if (opt->letter)
@@ -73,7 +75,7 @@ static void put_option(const struct option *opt)
 	put_placeholder(opt);
 
 	config_init(&defaults);
-	if (option_has_value(&defaults, opt))
+	if (option_has_value(&defaults, opt) && opt->type != OPTION_FLAG)
 		option_format(&defaults, opt, value);
 	if (*value)
 		snprintf(words, sizeof(words), "%s%s (default %s)", where, opt->help, value);
@@ -142,6 +144,7 @@ static void help_run(void)
 	    "  124  the time of --timeout was up\n"
 	    "  130  ended by the signal SIGINT, or left with Ctrl-A x\n"
 	    "  143  ended by the signal SIGTERM; other signals: 128 and the signal's number\n"
+	    "  odd  V * 2 + 1 for a guest that wrote V to the port of --debug-exit\n"
 	    "\n"
 	    "Examples:\n"
 	    "  vireo run vmlinuz\n"

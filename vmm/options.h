@@ -16,10 +16,10 @@
 #include "vmm/config.h"
 
 enum option_type {
-	OPTION_FLAG,    /* bool; takes no value */
+	OPTION_FLAG,    /* bool; takes no value on the command line, in a definition file "on" or "off" */
 	OPTION_NUMBER,  /* uint32_t: decimal */
 	OPTION_SIZE,    /* uint64_t, bytes: decimal with K, M, G or T; a bare number is MiB */
-	OPTION_ADDRESS, /* uint64_t: decimal, or hexadecimal after 0x */
+	OPTION_ADDRESS, /* uint64_t: decimal, or hexadecimal after 0x; a port if it has 16 bits at most */
 	OPTION_CHOICE,  /* an enum or int: one of `choices` */
 	OPTION_TEXT,    /* char *: may be empty */
 	OPTION_FILE,    /* char *: a path; in a definition file relative to that file's directory */
@@ -99,7 +99,7 @@ int option_error(struct err *err, const struct option_origin *origin, const char
 int option_check_host(const struct option *opt, const struct option_origin *origin, struct err *err);
 
 /*
- * Reads `value` (NULL for a flag) into the option's field. Returns 0; -EINVAL with the place, the
+ * Reads `value` (NULL for a flag on the command line) into the option's field. Returns 0; -EINVAL with the place, the
  * option, the value and what is allowed in `err`; or -ENOMEM. The field changes only on success.
  */
 int option_set(struct vm_config *cfg, const struct option *opt, const char *value,
@@ -116,7 +116,7 @@ bool option_string_ok(const char *text);
 #define OPTION_ALLOWED_MAX 192
 void option_allowed(const struct option *opt, char text[OPTION_ALLOWED_MAX]);
 
-/* The value of a number, size, address or choice as text that option_set() reads back; else "". */
+/* The value of a number, size, address, choice or flag as text that option_set() reads back; else "". */
 #define OPTION_VALUE_MAX 32
 void option_format(const struct vm_config *cfg, const struct option *opt, char text[OPTION_VALUE_MAX]);
 

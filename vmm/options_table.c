@@ -33,6 +33,12 @@ const char *const platform_names[] = {
 	[PLATFORM_ARM] = "aarch64",
 };
 
+static const struct option_choice kernel_formats[] = {
+	{ "auto", KERNEL_AUTO, ARM },
+	{ "flat", KERNEL_FLAT, ARM },
+	{ NULL, 0, 0 },
+};
+
 static const struct option_choice irqchips[] = {
 	{ "auto", CHOOSE_AUTO, BOTH },
 	{ "gicv3", CHOOSE_GICV3, ARM },
@@ -87,8 +93,17 @@ const struct option option_table[] = {
 	  FIELD(kernel),
 	  .commands = VM,
 	  .platforms = BOTH,
-	  .help = "the kernel: a bzImage or an ELF vmlinux on x86-64; an Image (plain, gzip or EFI zboot) on "
-		  "aarch64; may also be given as the argument KERNEL" },
+	  .help = "the kernel: a bzImage, an ELF vmlinux or a Multiboot kernel on x86-64; an Image (plain, gzip "
+		  "or EFI zboot) on aarch64; may also be given as the argument KERNEL" },
+	{ .name = "kernel-format",
+	  .section = "boot",
+	  .type = OPTION_CHOICE,
+	  FIELD(kernel_format),
+	  .commands = VM,
+	  .platforms = ARM,
+	  .choices = kernel_formats,
+	  .help = "what the kernel is: an Image (auto), or a flat binary without header, which is put 0x80000 "
+		  "bytes into RAM and entered at its first byte (flat)" },
 	{ .name = "initrd",
 	  .letter = 'i',
 	  .section = "boot",
@@ -243,6 +258,26 @@ const struct option option_table[] = {
 	  UP_TO(TIMEOUT_MAX),
 	  .step = 1,
 	  .help = "end the run after so many seconds, with status 124; 0: never" },
+	{ .name = "debug-exit",
+	  .section = "machine",
+	  .type = OPTION_ADDRESS,
+	  .placeholder = "PORT",
+	  FIELD(debug_exit),
+	  .given = offsetof(struct vm_config, have_debug_exit),
+	  .commands = VM,
+	  .platforms = PC,
+	  UP_TO(PC_NR_PORTS - DEBUG_EXIT_SIZE),
+	  .step = 1,
+	  .help = "a write of V to this port, or the next three, ends the run with status V * 2 + 1, as QEMU's "
+		  "isa-debug-exit does; kvm-unit-tests uses 0xf4" },
+	{ .name = "test-device",
+	  .section = "machine",
+	  .type = OPTION_FLAG,
+	  FIELD(test_device),
+	  .commands = VM,
+	  .platforms = PC,
+	  .help = "the devices that test kernels such as kvm-unit-tests use: those of QEMU's pc-testdev, and "
+		  "fw_cfg" },
 
 	{ .name = "console",
 	  .section = "console",

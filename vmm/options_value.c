@@ -185,13 +185,21 @@ static int set_number(struct vm_config *cfg, const struct option *opt, const cha
 	return 0;
 }
 
+static int set_flag(struct vm_config *cfg, const struct option *opt, const char *value,
+		    const struct option_origin *origin, struct err *err)
+{
+	if (value && strcmp(value, "on") && strcmp(value, "off"))
+		return refused(opt, value, origin, err);
+	*(bool *)field(cfg, opt->offset) = !value || !strcmp(value, "on");
+	return 0;
+}
+
 int option_set(struct vm_config *cfg, const struct option *opt, const char *value,
 	       const struct option_origin *origin, struct err *err)
 {
 	switch (opt->type) {
 	case OPTION_FLAG:
-		*(bool *)field(cfg, opt->offset) = true;
-		return 0;
+		return set_flag(cfg, opt, value, origin, err);
 	case OPTION_TEXT:
 	case OPTION_FILE:
 		return set_string(cfg, opt, value, origin, err);
@@ -239,6 +247,8 @@ void option_format(const struct vm_config *cfg, const struct option *opt, char t
 				snprintf(text, OPTION_VALUE_MAX, "%s", c->name);
 		break;
 	case OPTION_FLAG:
+		snprintf(text, OPTION_VALUE_MAX, "%s", *(const bool *)value ? "on" : "off");
+		break;
 	case OPTION_TEXT:
 	case OPTION_FILE:
 		break;
@@ -281,9 +291,13 @@ void option_allowed(const struct option *opt, char text[OPTION_ALLOWED_MAX])
 			min, max, step);
 		break;
 	case OPTION_ADDRESS:
-		snprintf(text, OPTION_ALLOWED_MAX,
-			 "an address such as 0x3fff0000, from 0 to 0x%" PRIx64 ", a multiple of 0x%" PRIx64,
-			 most, opt->step);
+		if (most <= UINT16_MAX)
+			snprintf(text, OPTION_ALLOWED_MAX, "a port such as 0xf4, from 0 to 0x%" PRIx64, most);
+		else
+			snprintf(text, OPTION_ALLOWED_MAX,
+				 "an address such as 0x3fff0000, from 0 to 0x%" PRIx64
+				 ", a multiple of 0x%" PRIx64,
+				 most, opt->step);
 		break;
 	case OPTION_CHOICE:
 		list_choices(opt, text);
@@ -298,7 +312,7 @@ void option_allowed(const struct option *opt, char text[OPTION_ALLOWED_MAX])
 			 OPTION_STRING_MAX);
 		break;
 	case OPTION_FLAG:
-		snprintf(text, OPTION_ALLOWED_MAX, "no value");
+		snprintf(text, OPTION_ALLOWED_MAX, opt->section ? "on, off" : "no value");
 		break;
 	}
 }

@@ -160,6 +160,9 @@ static int status_of(const struct vm *vm)
 	case VM_PANIC:
 		log_error("the guest panicked");
 		return STATUS_PANIC;
+	case VM_LEFT:
+		log_info("the guest ended the run with status %d (--debug-exit)", vm->number);
+		return vm->number;
 	case VM_DIED:
 		log_error("%s", vm->cause.text);
 		return STATUS_DIED;
@@ -167,7 +170,7 @@ static int status_of(const struct vm *vm)
 		log_error("the guest did not end within %u seconds (--timeout)", vm->cfg->timeout);
 		return STATUS_TIMEOUT;
 	case VM_SIGNAL:
-		return STATUS_SIGNAL + vm->signal;
+		return STATUS_SIGNAL + vm->number;
 	case VM_QUIT:
 		return STATUS_SIGNAL + SIGINT;
 	case VM_FAILED:

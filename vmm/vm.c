@@ -15,12 +15,12 @@
 
 /* --- how a run ends --- */
 
-static void end(struct vm *vm, enum vm_end why, int signal, const char *cause)
+static void end(struct vm *vm, enum vm_end why, int number, const char *cause)
 {
 	pthread_mutex_lock(&vm->end_lock);
 	if (vm->why == VM_RUNNING) {
 		vm->why = why;
-		vm->signal = signal;
+		vm->number = number;
 		snprintf(vm->cause.text, sizeof(vm->cause.text), "%s", cause);
 	}
 	pthread_mutex_unlock(&vm->end_lock);
@@ -60,6 +60,11 @@ static void guest_event(void *ctx, enum guest_event event)
 	vm_end(ctx, ends[event]);
 }
 
+static void guest_leaves(void *ctx, uint8_t status)
+{
+	end(ctx, VM_LEFT, status, "");
+}
+
 /* --- stages --- */
 
 /* Whether `word` is one of the kernel's parameters. */
@@ -91,6 +96,11 @@ static int start_machine(struct vm *vm, struct err *err)
 {
 	int ret = machine_init(&vm->machine, host_platform, vm->cfg->cpus, vm->cfg->memory, err);
 
+	/* The test device first: what overlaps is the port that the user chose. */
+	if (ret >= 0 && vm->cfg->test_device)
+		ret = machine_add_extra(&vm->machine, EXTRA_TEST_DEVICE, 0, err);
+	if (ret >= 0 && vm->cfg->have_debug_exit)
+		ret = machine_add_extra(&vm->machine, EXTRA_DEBUG_EXIT, vm->cfg->debug_exit, err);
 	if (ret < 0)
 		return ret;
 	vm->cmdline = config_cmdline(vm->cfg);
@@ -237,7 +247,11 @@ static int start_devices(struct vm *vm, struct err *err)
 
 static int start_kernel(struct vm *vm, struct err *err)
 {
-	const struct boot_request req = { .kernel = vm->cfg->kernel, .initrd = vm->cfg->initrd };
+	const struct boot_request req = {
+		.kernel = vm->cfg->kernel,
+		.initrd = vm->cfg->initrd,
+		.format = vm->cfg->kernel_format,
+	};
 
 	return boot_load(&vm->boot, &req, &vm->machine, &vm->mem, err);
 }
@@ -334,7 +348,9 @@ void vm_init(struct vm *vm, const struct vm_config *cfg, struct loop *loop, stru
 		.mem = &vm->mem,
 		.console = console,
 		.event = guest_event,
+		.leave = guest_leaves,
 		.ctx = vm,
+		.machine = &vm->machine,
 	};
 }
 

@@ -30,10 +30,11 @@ enum vm_end {
 	VM_POWEROFF,
 	VM_RESET,
 	VM_PANIC,
+	VM_LEFT,   /* by an exit status that the guest chose: vm->number */
 	VM_DIED,   /* the guest cannot go on: triple fault, KVM internal error */
 	VM_FAILED, /* the host or this program failed it */
 	VM_TIMEOUT,
-	VM_SIGNAL, /* vm->signal */
+	VM_SIGNAL, /* vm->number */
 	VM_QUIT,   /* the user left by the escape key */
 };
 
@@ -75,8 +76,8 @@ struct vm {
 	_Atomic bool ending;      /* no vCPU enters the guest any more */
 	pthread_mutex_t end_lock; /* guards what follows */
 	enum vm_end why;          /* the first reason given */
-	int signal;
-	struct err cause; /* VM_DIED, VM_FAILED: one line */
+	int number;               /* of VM_SIGNAL the signal, of VM_LEFT the status */
+	struct err cause;         /* VM_DIED, VM_FAILED: one line */
 };
 
 /*

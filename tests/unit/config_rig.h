@@ -178,6 +178,10 @@ static inline void assert_same_vm(const struct vm_config *a, const struct vm_con
 	assert_int_equal(a->gic_redist, b->gic_redist);
 	assert_int_equal(a->on_reboot, b->on_reboot);
 	assert_int_equal(a->timeout, b->timeout);
+	assert_int_equal(a->have_debug_exit, b->have_debug_exit);
+	assert_int_equal(a->debug_exit, b->debug_exit);
+	assert_int_equal(a->test_device, b->test_device);
+	assert_int_equal(a->kernel_format, b->kernel_format);
 	assert_int_equal(a->console, b->console);
 	assert_same_string(a->kernel, b->kernel);
 	assert_same_string(a->initrd, b->initrd);

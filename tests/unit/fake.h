@@ -107,6 +107,8 @@ struct fake_irqchip {
 	bool level[FAKE_LINES];
 	unsigned int raised[FAKE_LINES]; /* how often it went from low to high */
 	unsigned int messages;           /* MSIs */
+	uint64_t msi_addr;               /* of the last one */
+	uint32_t msi_data;
 };
 
 static inline void fake_irqchip_set_line(struct irqchip *chip, uint32_t line, bool level)
@@ -121,9 +123,11 @@ static inline void fake_irqchip_set_line(struct irqchip *chip, uint32_t line, bo
 
 static inline void fake_irqchip_send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
 {
-	(void)addr;
-	(void)data;
-	((struct fake_irqchip *)chip)->messages++;
+	struct fake_irqchip *fake = (struct fake_irqchip *)chip;
+
+	fake->messages++;
+	fake->msi_addr = addr;
+	fake->msi_data = data;
 }
 
 static inline void fake_irqchip_init(struct fake_irqchip *fake)
@@ -228,6 +232,8 @@ struct rig {
 	struct fake_chardev console;
 	struct device_host host;
 	unsigned int events[GUEST_PANIC + 1];
+	unsigned int leaves; /* how often the guest wanted to end the run */
+	uint8_t status;      /* the last time with this */
 
 	struct bus bus;
 	struct device *dev;
@@ -238,6 +244,12 @@ struct rig {
 static inline void rig_event(void *ctx, enum guest_event event)
 {
 	((struct rig *)ctx)->events[event]++;
+}
+
+static inline void rig_leave(void *ctx, uint8_t status)
+{
+	((struct rig *)ctx)->leaves++;
+	((struct rig *)ctx)->status = status;
 }
 
 /* Prepares everything but the device. */
@@ -251,6 +263,7 @@ static inline void rig_init(struct rig *rig)
 	rig->host.clock = &rig->clock.clock;
 	rig->host.console = &rig->console.chr;
 	rig->host.event = rig_event;
+	rig->host.leave = rig_leave;
 	rig->host.ctx = rig;
 }
 

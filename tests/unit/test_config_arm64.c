@@ -52,6 +52,24 @@ static void every_gic_option_is_taken(void **state)
 		"--irqchip", "apic");
 }
 
+static void a_kernel_may_be_flat(void **state)
+{
+	struct vm_config cfg = RUN("/Image");
+
+	(void)state;
+	assert_int_equal(cfg.kernel_format, KERNEL_AUTO);
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	cfg = RUN("/test.flat", "--kernel-format", "flat");
+	assert_int_equal(cfg.kernel_format, KERNEL_FLAT);
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	REFUSE("--kernel-format: \"elf\" is not allowed; allowed is auto, flat", "Image",
+	       "--kernel-format=elf");
+	REFUSE("--debug-exit: exists on x86-64 only", "Image", "--debug-exit", "0xf4");
+	REFUSE("--test-device: exists on x86-64 only", "Image", "--test-device");
+}
+
 static void interrupts(void **state)
 {
 	static const char *const refused[] = { "0", "32", "63", "65", "80", "1025", "1056", "0x40", "-64" };
@@ -201,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_platform_is_arm),
 		cmocka_unit_test(every_gic_option_is_taken),
+		cmocka_unit_test(a_kernel_may_be_flat),
 		cmocka_unit_test(interrupts),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(cpus_of_each_gic),

@@ -55,6 +55,58 @@ static void one_to_eight_ioapics(void **state)
 	REFUSE("--ioapics: \"9\" is not allowed", "vmlinuz", "--ioapics=9");
 }
 
+static void a_debug_exit_is_at_a_port(void **state)
+{
+	struct vm_config cfg = RUN("/vmlinuz");
+
+	(void)state;
+	assert_false(cfg.have_debug_exit);
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	cfg = RUN("/vmlinuz", "--debug-exit", "0xf4");
+	assert_true(cfg.have_debug_exit);
+	assert_int_equal(cfg.debug_exit, 0xf4);
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	cfg = RUN("/vmlinuz", "--debug-exit=65532"); /* the last four ports */
+	assert_int_equal(cfg.debug_exit, 0xfffc);
+	config_finish(&cfg);
+	REFUSE("--debug-exit: \"0xfffd\" is not allowed; allowed is a port such as 0xf4, from 0 to 0xfffc",
+	       "vmlinuz", "--debug-exit", "0xfffd");
+	REFUSE("--debug-exit: \"f4\" is not allowed", "vmlinuz", "--debug-exit", "f4");
+	REFUSE("--debug-exit", "vmlinuz", "--debug-exit");
+}
+
+static void the_test_device_is_on_or_off(void **state)
+{
+	struct vm_config cfg = RUN("/vmlinuz");
+
+	(void)state;
+	assert_false(cfg.test_device);
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	cfg = RUN("/vmlinuz", "--test-device");
+	assert_true(cfg.test_device);
+	assert_survives_dump(&cfg);
+	config_finish(&cfg);
+	REFUSE("--test-device: takes no value", "vmlinuz", "--test-device=on");
+	cfg = accept_text("[machine]\ntest-device = on\n");
+	assert_true(cfg.test_device);
+	config_finish(&cfg);
+	cfg = accept_text("[machine]\ntest-device = off\n");
+	assert_false(cfg.test_device);
+	config_finish(&cfg);
+	refuse_text("[machine]\ntest-device = yes\n", 2,
+		    "key \"test-device\": \"yes\" is not allowed; allowed is on, off");
+	refuse_text("[machine]\ntest-device =\n", 2, "has no value; allowed is on, off");
+}
+
+static void the_kernel_tells_its_format(void **state)
+{
+	(void)state;
+	REFUSE("kernel-format", "vmlinuz", "--kernel-format", "flat");
+}
+
 static void gic_options_are_said_to_be_for_aarch64(void **state)
 {
 	static const char *const names[] = { "gic-irqs", "gic-dist", "gic-cpu", "gic-redist" };
@@ -112,6 +164,9 @@ int main(void)
 		cmocka_unit_test(at_most_254_cpus),
 		cmocka_unit_test(the_interrupt_controller_is_an_apic),
 		cmocka_unit_test(one_to_eight_ioapics),
+		cmocka_unit_test(a_debug_exit_is_at_a_port),
+		cmocka_unit_test(the_test_device_is_on_or_off),
+		cmocka_unit_test(the_kernel_tells_its_format),
 		cmocka_unit_test(gic_options_are_said_to_be_for_aarch64),
 		cmocka_unit_test(a_dump_says_nothing_of_a_gic),
 		cmocka_unit_test(the_example_is_a_definition),

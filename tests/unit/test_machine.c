@@ -147,6 +147,85 @@ static int overlap(uint64_t base, uint64_t size, uint64_t other_base, uint64_t o
 	return base < other_base + other_size && other_base < base + size;
 }
 
+/* Everything there can be. */
+static struct machine make_full(enum platform platform, uint64_t ram)
+{
+	struct machine m = make(platform, 1, ram);
+	struct err err;
+
+	assert_int_equal(machine_add_extra(&m, EXTRA_TEST_DEVICE, 0, &err), 0);
+	assert_int_equal(machine_add_extra(&m, EXTRA_DEBUG_EXIT, 0xf4, &err), 0);
+	return m;
+}
+
+static void extras_are_there_when_asked_for(void **state)
+{
+	static const char *const extras[] = { "test-irq", "test-scratch", "test-memory", "fw-cfg",
+					      "debug-exit" };
+	struct machine plain = make(PLATFORM_PC, 1, 256 * MIB);
+	struct machine full = make_full(PLATFORM_PC, 256 * MIB);
+	struct machine arm = make_full(PLATFORM_ARM, 256 * MIB);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+		assert_null(machine_find(&plain, extras[i]));
+		assert_non_null(machine_find(&full, extras[i]));
+		assert_null(machine_find(&arm, extras[i]));
+	}
+	assert_int_equal(machine_find(&full, "debug-exit")->base, 0xf4);
+	assert_int_equal(machine_find(&full, "debug-exit")->size, 4);
+	assert_int_equal(machine_find(&full, "test-irq")->line, ALL_LINES);
+	assert_int_equal(machine_nr_lines(&full), machine_nr_lines(&plain));
+}
+
+/* The debug exit takes any four ports that nobody has. */
+static void the_debug_exit_overlaps_nothing(void **state)
+{
+	static const struct {
+		uint64_t port;
+		const char *whose; /* NULL: it fits */
+	} places[] = {
+		{ 0x3f8, "serial, 0x3f8 to 0x3ff" },
+		{ 0x3f5, "serial" },
+		{ 0x3ff, "serial" },
+		{ 0x3f4, NULL },
+		{ 0x400, NULL },
+		{ 0x70, "cmos" },
+		{ 0x5d, "i8042" },
+		{ 0x505, "pvpanic" },
+		{ 0x602, "acpi-power" },
+		{ 0xe0, "test-scratch" },
+		{ 0xec, NULL },
+		{ 0x50d, "fw-cfg" },
+		{ 0x2000, "test-irq" },
+		{ 0x202b, "test-irq" },
+		{ 0x202c, NULL },
+		{ 0, NULL },
+		{ 0xfffc, NULL },
+		{ 0xf4, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct machine m = make(PLATFORM_PC, 1, 256 * MIB);
+		unsigned int before;
+		struct err err;
+		int ret;
+
+		assert_int_equal(machine_add_extra(&m, EXTRA_TEST_DEVICE, 0, &err), 0);
+		before = m.nr_devices;
+		ret = machine_add_extra(&m, EXTRA_DEBUG_EXIT, places[i].port, &err);
+		assert_int_equal(ret, places[i].whose ? -EINVAL : 0);
+		assert_int_equal(m.nr_devices, before + !places[i].whose);
+		if (!places[i].whose)
+			continue;
+		assert_int_equal(err.kind, ERR_USER);
+		assert_non_null(strstr(err.text, "debug-exit"));
+		if (!strstr(err.text, places[i].whose))
+			fail_msg("\"%s\" does not say \"%s\"", err.text, places[i].whose);
+	}
+}
+
 /* Nothing in the table may lie on anything else, however much memory there is. */
 static void nothing_overlaps(void **state)
 {
@@ -159,7 +238,7 @@ static void nothing_overlaps(void **state)
 
 	(void)state;
 	for (enum platform p = 0; p < PLATFORM_COUNT; p++) {
-		struct machine m = make(p, 1, 64 * GIB);
+		struct machine m = make_full(p, 64 * GIB);
 
 		for (unsigned int i = 0; i < m.nr_devices; i++) {
 			const struct machine_device *d = &m.device[i];
@@ -170,7 +249,7 @@ static void nothing_overlaps(void **state)
 
 				if (d->space == o->space)
 					assert_false(overlap(d->base, d->size, o->base, o->size));
-				assert_true(d->line == NO_LINE || d->line != o->line);
+				assert_true(d->line < 0 || d->line != o->line);
 			}
 			if (d->space != SPACE_MMIO)
 				continue;
@@ -238,17 +317,20 @@ static char *device_rows(char *text, const char *name)
 static void expected_row(char *row, size_t size, const struct device_row *dev, enum platform p)
 {
 	const struct placement *place = &dev->on[p];
-	char line[32] = "none";
+	char line[32] = "none", base[24] = "`--debug-exit`";
 	unsigned int last = dev->instances - 1;
 
-	if (place->line != NO_LINE && last == 0)
+	if (dev->extra != EXTRA_DEBUG_EXIT)
+		snprintf(base, sizeof(base), "0x%llx", (unsigned long long)place->base);
+	if (place->line == ALL_LINES)
+		snprintf(line, sizeof(line), "all");
+	else if (place->line != NO_LINE && last == 0)
 		snprintf(line, sizeof(line), "%s %d", p == PLATFORM_PC ? "GSI" : "SPI", place->line);
 	else if (place->line != NO_LINE)
 		snprintf(line, sizeof(line), "%s %d to %d", p == PLATFORM_PC ? "GSI" : "SPI", place->line,
 			 place->line + (int)last);
-	snprintf(row, size, "\n| %s | %u | %s | 0x%llx | 0x%llx | %s | ", dev->class->name, dev->instances,
-		 place->space == SPACE_PIO ? "port" : "memory", (unsigned long long)place->base,
-		 (unsigned long long)place->size, line);
+	snprintf(row, size, "\n| %s | %u | %s | %s | 0x%llx | %s | ", dev->class->name, dev->instances,
+		 place->space == SPACE_PIO ? "port" : "memory", base, (unsigned long long)place->size, line);
 }
 
 /* The rest of the row: the names the device goes by in the device tree and the ACPI namespace. */
@@ -327,6 +409,8 @@ int main(void)
 		cmocka_unit_test(cpu_ids),
 		cmocka_unit_test(instances_follow_each_other),
 		cmocka_unit_test(devices_of_one_platform_only),
+		cmocka_unit_test(extras_are_there_when_asked_for),
+		cmocka_unit_test(the_debug_exit_overlaps_nothing),
 		cmocka_unit_test(nothing_overlaps),
 		cmocka_unit_test(lines_exist),
 		cmocka_unit_test(doc_agrees_on_pc),

@@ -15,6 +15,13 @@ static void ask(void)
 		power_off();
 }
 
+/* As kvm-unit-tests tell: code * 2 + 1, and power off. */
+static void exit_status(unsigned int code)
+{
+	print("EXIT: STATUS=%u\n", code * 2 + 1);
+	power_off();
+}
+
 static void end(void)
 {
 	if (option_is("end", "poweroff"))
@@ -25,6 +32,8 @@ static void end(void)
 		psci(PSCI_SYSTEM_RESET2, 0, 0, 0);
 	else if (option_is("end", "panic"))
 		write8(PVPANIC, 1);
+	else if (option_is("end", "exit-status"))
+		exit_status(1);
 	else if (option_is("end", "halt"))
 		wfi();
 	else if (option_is("end", "ask"))

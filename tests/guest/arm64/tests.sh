@@ -23,6 +23,14 @@ if begin boot-gzip; then
 	end
 fi
 
+boots boot-flat "$guests/boot.flat" -a gic=$gic --kernel-format flat
+if begin boot-flat-is-no-image; then
+	vireo "$guests/boot.flat" </dev/null
+	status_is 2
+	reports 'accepted is'
+	end
+fi
+
 # explicit VERSION: that GIC is what the guest gets, or the program says that it cannot.
 explicit() {
 	if can "gicv$1"; then
@@ -51,3 +59,11 @@ ends end-poweroff 0 poweroff
 ends end-reset 10 reset
 ends end-reset2 10 reset2
 ends end-panic 11 panic
+
+# The convention of test kernels that have no other way to tell how they ended.
+if begin end-exit-status; then
+	vireo "$end_guest" -a end=exit-status </dev/null
+	status_is 0
+	[ "$(console | sed -n 's/^EXIT: STATUS=\([0-9]*\).*/\1/p')" = 3 ] || problem "no EXIT: STATUS=3"
+	end
+fi

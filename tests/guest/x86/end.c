@@ -11,6 +11,7 @@
 #define WRITE_OUTPUT  0xd1
 #define PVPANIC       0x505
 #define ACPI_RESET    0x602
+#define DEBUG_EXIT    0xf4
 
 extern const uint8_t to_reset_vector[], to_reset_vector_end[];
 
@@ -58,6 +59,19 @@ static void panic(void)
 	outb(PVPANIC, 1);
 }
 
+/* The number in the word "value=N", as wide as it needs. */
+static void debug_exit(void)
+{
+	uint32_t value = (uint32_t)option_number("value", 0);
+
+	if (value <= 0xff)
+		outb(DEBUG_EXIT, (uint8_t)value);
+	else if (value <= 0xffff)
+		outw(DEBUG_EXIT, (uint16_t)value);
+	else
+		outl(DEBUG_EXIT, value);
+}
+
 static void init_bootstrap_processor(void)
 {
 	ipi(apic_id(), ICR_INIT | ICR_LEVEL | ICR_ASSERT);
@@ -94,6 +108,7 @@ static const struct {
 	{ "i8042-output-port", i8042_output_port },
 	{ "acpi-reset", acpi_reset },
 	{ "panic", panic },
+	{ "debug-exit", debug_exit },
 	{ "init", init_bootstrap_processor },
 	{ "halt", halt },
 	{ "spin", spin },

@@ -28,6 +28,17 @@ checks smp-4-cpus-x2apic smp.elf -c 4 -a "cpus=4 x2apic"
 checks ioapic ioapic.elf -c 2
 checks ioapic-x2apic ioapic.elf -c 2 -a x2apic
 
+checks testdev testdev.elf -m 64M -c 3 -a "memory=64 cpus=3" --test-device
+checks testdev-x2apic testdev.elf -m 64M -c 3 -a "memory=64 cpus=3 x2apic" --test-device
+if begin testdev-multiboot; then
+	vireo "$guests/testdev-multiboot.elf" -m 64M -c 3 -a "memory=64 cpus=3 exit=1" --test-device \
+		--debug-exit 0xf4 </dev/null
+	status_is 3
+	says '^INFO debug exit$'
+	! console | grep -q '^FAIL' || problem "the guest's checks failed"
+	end
+fi
+
 if begin ports; then
 	today=$(date -u +%Y-%m-%d)
 	vireo "$guests/ports.elf" </dev/null
@@ -49,6 +60,9 @@ ends end-acpi-reset 10 acpi-reset
 ends end-reset-vector 10 reset-vector
 ends end-init 10 init
 ends end-panic 11 panic
+for pair in 0=1 1=3 5=11 77=155 256=1 65537=3; do
+	ends "end-debug-exit-${pair%=*}" "${pair#*=}" debug-exit -a "value=${pair%=*}" --debug-exit 0xf4
+done
 
 # Where and in which code; but SVM keeps nothing of a CPU that shut down, and KVM resets it.
 if begin end-triple-fault; then
