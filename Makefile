@@ -150,7 +150,13 @@ GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.image) $(GUEST_OUT)/boot.flat
 endif
 
 .PHONY: guests
-guests: $(GUESTS)
+guests: $(GUESTS) $(OUT)/tests/trace-check
+
+# What looks at the traces that --trace writes; built like the program, for it runs beside it.
+$(OUT)/tests/trace-check: tests/trace-check.c tests/json.h $(OUT)/.flags
+	@echo "  CC      $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
 define compile_guest
 @echo "  CC      $@"

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "devices/trace.h"
+
 /* True if `msg` is for LAPIC `i`. `sender` is an APIC id, or -1 from outside the LAPICs. */
 static bool addressed(const struct apic *apic, unsigned int i, int sender, const struct apic_message *msg)
 {
@@ -114,8 +116,10 @@ static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
 {
 	struct apic_message msg;
 
-	if (apic_message_from_msi(addr, data, &msg))
-		deliver_from_outside(chip, &msg);
+	if (!apic_message_from_msi(addr, data, &msg))
+		return;
+	trace_route(TRACE_MSI, msg.delivery, msg.vector, msg.dest);
+	deliver_from_outside(chip, &msg);
 }
 
 static const struct irqchip_ops apic_ops = {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "devices/trace.h"
+
 /* Offsets in the window (82093AA, section "I/O APIC Registers"). */
 #define IOREGSEL 0x00
 #define IOWIN    0x10
@@ -75,11 +77,14 @@ static struct apic_message message(uint64_t rte)
 	};
 }
 
-static bool send(struct ioapic *io, uint64_t rte)
+static bool send(struct ioapic *io, unsigned int pin)
 {
-	struct apic_message msg = message(rte);
+	struct apic_message msg = message(io->rte[pin]);
 
-	return io->bus.deliver && sends_anything(rte) && io->bus.deliver(io->bus.ctx, &msg);
+	if (!io->bus.deliver || !sends_anything(io->rte[pin]))
+		return false;
+	trace_route(io->gsi_base + pin, msg.delivery, msg.vector, msg.dest);
+	return io->bus.deliver(io->bus.ctx, &msg);
 }
 
 /* Lets the bus know if the pin now sends something else than it was told. */
@@ -105,7 +110,7 @@ static void service_level(struct ioapic *io, unsigned int pin)
 	if (!is_level(*rte) || (*rte & (RTE_MASKED | RTE_REMOTE_IRR)) || !(io->lines >> pin & 1))
 		return;
 	/* Only what a LAPIC accepted can be ended there; what none took waits for the next look. */
-	if (send(io, *rte))
+	if (send(io, pin))
 		*rte |= RTE_REMOTE_IRR;
 }
 
@@ -131,7 +136,7 @@ void ioapic_set_line(struct device *dev, uint32_t pin, bool level)
 		io->lines ^= 1u << pin;
 		service_level(io, pin);
 		if (level && !is_level(io->rte[pin]) && !(io->rte[pin] & RTE_MASKED))
-			send(io, io->rte[pin]); /* an edge on a masked pin is lost */
+			send(io, pin); /* an edge on a masked pin is lost */
 	}
 	pthread_mutex_unlock(&dev->lock);
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "devices/trace.h"
+
 struct irqchip;
 
 struct irqchip_ops {
@@ -34,8 +36,10 @@ struct irq_line {
 
 static inline void irq_line_set(const struct irq_line *line, bool level)
 {
-	if (line->chip)
-		line->chip->ops->set_line(line->chip, line->line, level);
+	if (!line->chip)
+		return;
+	trace_line(line->line, level);
+	line->chip->ops->set_line(line->chip, line->line, level);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "devices/lapic.h"
 
 #include "devices/lapic_internal.h"
+#include "devices/trace.h"
 #include "kvm/log.h"
 
 /* Beyond the public LAPIC_EVENT_*: the vector of a SIPI, and an error for the owner to report. */
@@ -131,6 +132,7 @@ void lapic_acknowledge(struct lapic *lapic, uint8_t vector)
 	uint32_t bit = 1u << (vector % 32);
 	unsigned int word = vector / 32;
 
+	trace_inject(lapic->initial_id, vector);
 	atomic_fetch_and(&lapic->reg[(LAPIC_IRR >> 4) + word], ~bit);
 	lapic_set(lapic, LAPIC_ISR + word * 16, lapic_get(lapic, LAPIC_ISR + word * 16) | bit);
 	update_ppr(lapic);
@@ -144,6 +146,7 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 
 	if (vector < 0)
 		return;
+	trace_eoi(lapic->initial_id, (uint8_t)vector);
 	offset = LAPIC_ISR + ((uint32_t)vector / 32) * 16;
 	lapic_set(lapic, offset, lapic_get(lapic, offset) & ~(1u << (vector % 32)));
 	update_ppr(lapic);
@@ -222,6 +225,7 @@ static bool accept_fixed(struct lapic *lapic, uint8_t vector, bool level)
 	else
 		atomic_fetch_and(&lapic->reg[(LAPIC_TMR >> 4) + word], ~bit);
 
+	trace_accept(lapic->initial_id, APIC_FIXED, vector);
 	/* A bit that was set already has its kick under way. */
 	if (!(atomic_fetch_or(&lapic->reg[(LAPIC_IRR >> 4) + word], bit) & bit))
 		lapic->host.kick(lapic->host.cpu);
@@ -261,6 +265,7 @@ bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vect
 	default:
 		return false;
 	}
+	trace_accept(lapic->initial_id, delivery, vector);
 	lapic->host.kick(lapic->host.cpu);
 	return true;
 }
@@ -314,6 +319,7 @@ void lapic_send_ipi(struct lapic *lapic, uint32_t low, uint32_t high)
 		lapic_error(lapic, LAPIC_ESR_SEND_ILLEGAL);
 	if (msg.delivery == APIC_SMI)
 		log_debug_once("an SMI was asked for; there is no system management mode, ignored");
+	trace_ipi(lapic->initial_id, msg.delivery, msg.vector, msg.dest);
 	lapic->host.send(lapic->host.bus, lapic->initial_id, &msg);
 }
 
@@ -321,5 +327,6 @@ void lapic_self_ipi(struct lapic *lapic, uint8_t vector)
 {
 	if (vector < 16)
 		lapic_error(lapic, LAPIC_ESR_SEND_ILLEGAL);
+	trace_ipi(lapic->initial_id, APIC_FIXED, vector, lapic->initial_id);
 	lapic_accept(lapic, APIC_FIXED, vector, false);
 }

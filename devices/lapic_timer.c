@@ -7,6 +7,7 @@
  */
 #include "devices/lapic.h"
 #include "devices/lapic_internal.h"
+#include "devices/trace.h"
 #include "kvm/log.h"
 
 typedef unsigned __int128 uint128;
@@ -46,6 +47,7 @@ static uint128 ticks_to_ns(const struct lapic *lapic, uint64_t ticks)
 static void set_deadline(struct lapic *lapic)
 {
 	lapic->timer.deadline = later(lapic->timer.start, ticks_to_ns(lapic, lapic->timer.due));
+	trace_timer_arm(lapic->initial_id, lapic->timer.deadline);
 }
 
 /* Ticks between two expiries in periodic mode. */
@@ -164,6 +166,7 @@ bool lapic_timer_set_tsc(struct lapic *lapic, uint64_t value)
 	delta = value > tsc ? ((uint128)(value - tsc) * 1000000 + lapic->tsc_khz - 1) / lapic->tsc_khz : 0;
 	lapic->timer.tsc_deadline = value;
 	lapic->timer.deadline = later(now, delta);
+	trace_timer_arm(lapic->initial_id, lapic->timer.deadline);
 	return true;
 }
 
@@ -188,6 +191,7 @@ uint64_t lapic_run_timer(struct lapic *lapic)
 
 	now = clock_monotonic(lapic->clock);
 	if (t->deadline <= now) {
+		trace_timer_fire(lapic->initial_id, (uint8_t)lvt);
 		if (timer_mode(lvt) == LAPIC_TIMER_PERIODIC)
 			next_period(lapic, now);
 		else

@@ -109,6 +109,9 @@ int kvm_vcpu_set_kick_signal(const struct kvm_vcpu *vcpu, int signal, struct err
 /* Enters the guest. 0: see run->exit_reason; -EINTR: a signal is pending; else a failure. */
 int kvm_vcpu_run(const struct kvm_vcpu *vcpu);
 
+/* The name of KVM_EXIT_`reason` ("IO"), or "other" for one that this program knows nothing of. */
+const char *kvm_exit_name(unsigned int reason);
+
 /* --- in-kernel devices --- */
 
 /* Creates a device of KVM_DEV_TYPE_*; returns its fd or a negative errno (no message). */

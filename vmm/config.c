@@ -23,6 +23,7 @@ void config_init(struct vm_config *cfg)
 		.on_reboot = ON_REBOOT_EXIT,
 		.console = CONSOLE_STDIO,
 		.log_level = LOG_WARN,
+		.trace_size = TRACE_SIZE,
 	};
 }
 
@@ -34,6 +35,7 @@ void config_finish(struct vm_config *cfg)
 	free(cfg->cmdline);
 	free(cfg->config_file);
 	free(cfg->output);
+	free(cfg->trace);
 	config_init(cfg);
 }
 

@@ -46,12 +46,20 @@ enum console_choice {
 	CONSOLE_NULL,
 };
 
+enum stats_choice {
+	STATS_OFF,
+	STATS_TABLE,
+	STATS_JSON,
+};
+
 enum dump_what {
 	DUMP_DTB,    /* the device tree that run would use */
 	DUMP_CONFIG, /* the complete definition: config_dump() */
 };
 
 /* Strings are owned by the config (config_finish frees them); NULL: not given. */
+#define TRACE_SIZE 262144 /* records, some 14 MiB */
+
 struct vm_config {
 	/* [machine] */
 	uint32_t cpus;                       /* default 1 */
@@ -83,10 +91,13 @@ struct vm_config {
 	char *config_file;
 	int log_level; /* enum log_level; default LOG_WARN */
 	bool dry_run;
-	bool json;           /* probe */
-	enum dump_what dump; /* dump */
-	char *output;        /* dump -o; NULL: stdout */
-	bool help;           /* -h: print the command's help, do nothing else */
+	char *trace;             /* --trace FILE */
+	uint32_t trace_size;     /* records; default TRACE_SIZE */
+	enum stats_choice stats; /* default STATS_OFF */
+	bool json;               /* probe */
+	enum dump_what dump;     /* dump */
+	char *output;            /* dump -o; NULL: stdout */
+	bool help;               /* -h: print the command's help, do nothing else */
 };
 
 /* Which options a command takes. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* vireo dump: what a run would use, without running it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "kvm/log.h"
+#include "vmm/outfile.h"
 #include "vmm/run.h"
 #include "vmm/vm.h"
 
@@ -27,23 +27,19 @@ static int write_all(int fd, const char *name, const void *data, size_t size, st
 	return 0;
 }
 
-/* Writes to -o FILE or stdout. What was begun and cannot be finished is removed. */
+/* Writes to -o FILE or stdout. */
 static int put_out(const struct vm_config *cfg, const void *data, size_t size, struct err *err)
 {
-	int fd, ret;
+	struct outfile out;
+	int ret;
 
 	if (!cfg->output)
 		return write_all(STDOUT_FILENO, "stdout", data, size, err);
-
-	fd = open(cfg->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return err_user(err, "-o %s: cannot be written: %s", cfg->output, strerrordesc_np(errno));
-	ret = write_all(fd, cfg->output, data, size, err);
-	if (close(fd) < 0 && !ret)
-		ret = err_host(err, errno, "writing %s", cfg->output);
+	ret = outfile_open(&out, "-o", cfg->output, err);
 	if (ret < 0)
-		unlink(cfg->output);
-	return ret;
+		return ret;
+	fwrite(data, 1, size, out.file);
+	return outfile_close(&out, err);
 }
 
 static int dump_config(const struct vm_config *cfg, struct err *err)

@@ -161,6 +161,7 @@ void vcpu_handle_exit(struct vcpu *vcpu)
 		vcpu->arch->state = VCPU_HALTED;
 		break;
 	case KVM_EXIT_IOAPIC_EOI:
+		trace_eoi(vcpu->index, run->eoi.vector);
 		irqchip_eoi(vcpu->vm, run->eoi.vector);
 		break;
 	case KVM_EXIT_IRQ_WINDOW_OPEN: /* the loop injects */

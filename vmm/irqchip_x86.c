@@ -47,8 +47,10 @@ static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
 {
 	struct apic_message msg;
 
-	if (apic_message_from_msi(addr, data, &msg))
-		send_message((struct kernel_chip *)chip, &msg);
+	if (!apic_message_from_msi(addr, data, &msg))
+		return;
+	trace_route(TRACE_MSI, msg.delivery, msg.vector, msg.dest);
+	send_message((struct kernel_chip *)chip, &msg);
 }
 
 /* --- apic-kernel --- */

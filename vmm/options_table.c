@@ -76,6 +76,13 @@ static const struct option_choice consoles[] = {
 	{ NULL, 0, 0 },
 };
 
+static const struct option_choice stats[] = {
+	{ "off", STATS_OFF, BOTH },
+	{ "table", STATS_TABLE, BOTH },
+	{ "json", STATS_JSON, BOTH },
+	{ NULL, 0, 0 },
+};
+
 static const struct option_choice log_levels[] = {
 	{ "error", LOG_ERROR, BOTH },
 	{ "warn", LOG_WARN, BOTH },
@@ -311,6 +318,33 @@ const struct option option_table[] = {
 	  .commands = VM,
 	  .platforms = BOTH,
 	  .help = "do everything but run the guest" },
+	{ .name = "trace",
+	  .type = OPTION_FILE,
+	  .placeholder = "FILE",
+	  FIELD(trace),
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .help = "write the life of interrupts and vCPUs to FILE when the run ends, as JSON trace events for "
+		  "ui.perfetto.dev or chrome://tracing" },
+	{ .name = "trace-size",
+	  .type = OPTION_NUMBER,
+	  .placeholder = "N",
+	  FIELD(trace_size),
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .min = 1024,
+	  UP_TO(1 << 24),
+	  .step = 1,
+	  .help = "keep the last N records for --trace, each of 56 bytes of memory" },
+	{ .name = "stats",
+	  .type = OPTION_CHOICE,
+	  .placeholder = "FORMAT",
+	  FIELD(stats),
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .choices = stats,
+	  .help = "when the run ends, print exits and interrupts by kind on standard error: as a table, or as "
+		  "one line of JSON, the last one; off" },
 	{ .name = "output",
 	  .letter = 'o',
 	  .type = OPTION_FILE,

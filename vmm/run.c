@@ -13,6 +13,7 @@
 #include "kvm/log.h"
 #include "vmm/console.h"
 #include "vmm/loop.h"
+#include "vmm/trace.h"
 #include "vmm/vm.h"
 
 /* What lasts over a guest's resets. */
@@ -20,8 +21,11 @@ struct session {
 	const struct vm_config *cfg;
 	struct loop loop;
 	struct console console;
+	bool console_is_open;
 	struct loop_source signals;
 	struct clock_timer timeout;
+	struct observer observer;
+	int trace_status; /* a trace that could not be written: STATUS_HOST */
 	struct vm vm;
 };
 
@@ -126,6 +130,7 @@ static int boot_once(struct session *s, struct err *err)
 	struct chardev *chr = has_console(s) ? &s->console.chr : NULL;
 	int ret;
 
+	trace_boot();
 	vm_init(&s->vm, s->cfg, &s->loop, chr);
 	ret = vm_start(&s->vm, err);
 	if (ret < 0)
@@ -180,7 +185,34 @@ static int status_of(const struct vm *vm)
 	return STATUS_HOST;
 }
 
-/* Console, signals and timeout around the boots. */
+/* The guest's end may have been a good one: that its trace is missing is a failure all the same. */
+static void write_trace(struct session *s)
+{
+	struct err err;
+
+	if (observe_write_trace(&s->observer, &s->vm.machine, &err) < 0)
+		s->trace_status = report(&err);
+}
+
+/* Console and timeout around the boots. */
+static int run_with_console(struct session *s, struct err *err)
+{
+	int ret = has_console(s) ? console_init(&s->console, &s->loop, on_quit, s, err) : 0;
+
+	if (ret < 0)
+		return ret;
+	s->timeout = (struct clock_timer){ .fire = on_timeout, .ctx = s, .deadline = CLOCK_NEVER };
+	if (s->cfg->timeout)
+		clock_timer_set(&s->loop.clock, &s->timeout,
+				clock_monotonic(&s->loop.clock) + s->cfg->timeout * NSEC_PER_SEC);
+	ret = boot_until_end(s, err);
+	clock_timer_set(&s->loop.clock, &s->timeout, CLOCK_NEVER);
+	console_suspend(&s->console); /* before a signal may kill */
+	s->console_is_open = has_console(s);
+	return ret;
+}
+
+/* Signals and the trace around that. */
 static int run(struct session *s, struct err *err)
 {
 	bool patient;
@@ -188,25 +220,15 @@ static int run(struct session *s, struct err *err)
 
 	if (ret < 0)
 		return ret;
-	if (has_console(s))
-		ret = console_init(&s->console, &s->loop, on_quit, s, err);
-	if (ret < 0) {
-		close_signals(s);
-		return ret;
+	ret = observe_start(&s->observer, s->cfg, &s->loop.clock, err);
+	if (!ret) {
+		ret = run_with_console(s, err);
+		write_trace(s); /* while a signal does not kill yet: half a trace is none */
 	}
-	s->timeout = (struct clock_timer){ .fire = on_timeout, .ctx = s, .deadline = CLOCK_NEVER };
-	if (s->cfg->timeout)
-		clock_timer_set(&s->loop.clock, &s->timeout,
-				clock_monotonic(&s->loop.clock) + s->cfg->timeout * NSEC_PER_SEC);
-
-	ret = boot_until_end(s, err);
-
-	clock_timer_set(&s->loop.clock, &s->timeout, CLOCK_NEVER);
-	console_suspend(&s->console); /* before a signal may kill */
 	close_signals(s);
 	/* Who was told to go, goes; who ended by itself leaves no output behind. */
 	patient = s->vm.why != VM_SIGNAL && s->vm.why != VM_QUIT && s->vm.why != VM_TIMEOUT;
-	if (has_console(s))
+	if (s->console_is_open)
 		console_finish(&s->console, patient);
 	return ret;
 }
@@ -228,6 +250,11 @@ int command_run(const struct vm_config *cfg)
 		loop_finish(&s->loop);
 	}
 	status = ret < 0 ? report(&err) : status_of(&s->vm);
+	if (!status)
+		status = s->trace_status;
+	if (!ret)
+		observe_print_stats(&s->observer, cfg->stats, &s->vm.machine);
+	observe_finish();
 	free(s);
 	return status;
 }

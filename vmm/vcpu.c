@@ -66,6 +66,7 @@ void vcpu_kick(struct vcpu *vcpu)
 	/* Pairs with vcpu_take_kick() and vcpu_wait(): the change was made before this exchange. */
 	if (vcpu == current || !vcpu->has_thread || atomic_exchange(&vcpu->kicked, true))
 		return;
+	trace_kick(vcpu->index);
 	pthread_kill(vcpu->thread, KICK_SIGNAL);
 }
 
@@ -97,12 +98,14 @@ void vcpu_take_kick(struct vcpu *vcpu)
 
 void vcpu_wait(struct vcpu *vcpu)
 {
+	uint64_t begin = trace_begin();
 	siginfo_t info;
 	sigset_t set;
 
 	kick_set(&set);
 	while (sigwaitinfo(&set, &info) < 0 && errno == EINTR)
 		;
+	trace_halt(vcpu->index, begin);
 	note_signal(vcpu, &info);
 }
 
@@ -135,6 +138,69 @@ static int create_timer(struct vcpu *vcpu)
 	return 0;
 }
 
+/* --- running, as the trace sees it --- */
+
+static struct trace_exit describe_exit(const struct kvm_run *run, int ret)
+{
+	uint32_t reason = ret ? KVM_EXIT_INTR : run->exit_reason;
+	struct trace_exit exit = {
+		.reason = (uint16_t)(reason < TRACE_EXITS ? reason : TRACE_EXITS - 1),
+	};
+
+	switch (exit.reason) {
+	case KVM_EXIT_IO:
+		exit.address = run->io.port;
+		exit.access = run->io.size;
+		exit.write = run->io.direction == KVM_EXIT_IO_OUT;
+		break;
+	case KVM_EXIT_MMIO:
+		exit.address = run->mmio.phys_addr;
+		exit.access = (uint8_t)run->mmio.len;
+		exit.write = run->mmio.is_write;
+		break;
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+		exit.address = run->msr.index;
+		exit.access = 8;
+		exit.write = exit.reason == KVM_EXIT_X86_WRMSR;
+		break;
+	}
+	return exit;
+}
+
+/* The last exit has been dealt with. */
+static void end_exit(struct vcpu *vcpu)
+{
+	if (vcpu->exited)
+		trace_exit(vcpu->index, vcpu->exit_time, &vcpu->exit);
+	vcpu->exited = false;
+}
+
+int vcpu_run(struct vcpu *vcpu)
+{
+	bool complete = vcpu->kvm.run->immediate_exit;
+	uint64_t begin;
+	int ret;
+
+	if (!trace_on())
+		return kvm_vcpu_run(&vcpu->kvm);
+	/* To complete an instruction belongs to the exit that it caused, unless it takes another one. */
+	if (!complete)
+		end_exit(vcpu);
+	begin = trace_begin();
+	ret = kvm_vcpu_run(&vcpu->kvm);
+	if (complete && ret)
+		return ret;
+	if (complete)
+		end_exit(vcpu);
+	else
+		trace_guest(vcpu->index, begin);
+	vcpu->exit_time = trace_begin();
+	vcpu->exit = describe_exit(vcpu->kvm.run, ret);
+	vcpu->exited = true;
+	return ret;
+}
+
 static void pass_gate(struct vm *vm)
 {
 	pthread_mutex_lock(&vm->gate_lock);
@@ -159,6 +225,7 @@ static void *thread_main(void *arg)
 	int ret;
 
 	current = vcpu;
+	trace_thread(1 + vcpu->index);
 	ret = create_timer(vcpu);
 	if (ret < 0)
 		vm_end_because(vcpu->vm, VM_FAILED, "timer_create for vCPU %u: %s", vcpu->index,
@@ -167,6 +234,7 @@ static void *thread_main(void *arg)
 	pass_gate(vcpu->vm);
 	if (!vcpu->vm->ending)
 		arch_vcpu_loop(vcpu);
+	end_exit(vcpu);
 	leave_together(vcpu->vm);
 
 	if (vcpu->has_timer)
@@ -214,7 +282,7 @@ void vcpu_run_failed(struct vcpu *vcpu, int code)
 void vcpu_run_exits(struct vcpu *vcpu, void (*handle)(struct vcpu *vcpu))
 {
 	while (!vcpu->vm->ending) {
-		int ret = kvm_vcpu_run(&vcpu->kvm);
+		int ret = vcpu_run(vcpu);
 
 		if (!ret)
 			handle(vcpu);

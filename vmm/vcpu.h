@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "devices/trace.h"
 #include "kvm/err.h"
 #include "kvm/kvm.h"
 
@@ -36,6 +37,11 @@ struct vcpu {
 	timer_t timer; /* sends the kick signal at armed_for */
 	bool has_timer;
 	uint64_t armed_for; /* monotonic ns, or CLOCK_NEVER */
+
+	/* For the trace, while `exited`: the exit that is being dealt with, and when it came. */
+	bool exited;
+	uint64_t exit_time;
+	struct trace_exit exit;
 };
 
 int vcpu_create(struct vcpu **out, struct vm *vm, unsigned int index, struct err *err);
@@ -50,6 +56,9 @@ void vcpu_join(struct vcpu *vcpu);
 void vcpu_kick(struct vcpu *vcpu);
 
 /* --- for the vCPU's own thread --- */
+
+/* KVM_RUN, as kvm_vcpu_run(), under the eyes of the tracepoints. */
+int vcpu_run(struct vcpu *vcpu);
 
 /* Takes a kick signal if one has arrived; what changed before it may be looked at now. */
 void vcpu_take_kick(struct vcpu *vcpu);

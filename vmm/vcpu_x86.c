@@ -142,7 +142,7 @@ static void enter(struct vcpu *vcpu, bool complete)
 
 	run->cr8 = lapic_cr8(arch->lapic);
 	run->immediate_exit = complete;
-	ret = kvm_vcpu_run(&vcpu->kvm);
+	ret = vcpu_run(vcpu);
 	run->immediate_exit = 0;
 	arch->unfinished = false;
 	if (ret && ret != -EINTR && ret != -EAGAIN) {

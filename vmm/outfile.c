@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vmm/outfile.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int outfile_open(struct outfile *out, const char *option, const char *path, struct err *err)
+{
+	*out = (struct outfile){ .option = option, .path = path };
+	out->file = fopen(path, "we");
+	if (!out->file)
+		return err_user(
+			err, "%s %s: cannot be written: %s; name a file in a directory that you may write to",
+			option, path, strerrordesc_np(errno));
+	return 0;
+}
+
+static int failed(const struct outfile *out, int code, struct err *err)
+{
+	err_host_text(err, "%s %s: cannot be written: %s; make room there or name another file", out->option,
+		      out->path, strerrordesc_np(code));
+	return -code;
+}
+
+int outfile_flush(struct outfile *out, struct err *err)
+{
+	errno = EIO; /* should an earlier write have failed, its cause is gone */
+	return fflush(out->file) || ferror(out->file) ? failed(out, errno, err) : 0;
+}
+
+int outfile_close(struct outfile *out, struct err *err)
+{
+	struct stat st;
+	int ret = outfile_flush(out, err);
+	bool regular = !fstat(fileno(out->file), &st) && S_ISREG(st.st_mode);
+
+	if (fclose(out->file) && !ret)
+		ret = failed(out, errno, err);
+	out->file = NULL;
+	/* Not a device or a pipe: those are not ours to remove. */
+	if (ret < 0 && regular)
+		unlink(out->path);
+	return ret;
+}
