@@ -222,7 +222,7 @@ test-cli: $(OUT)/vireo ## what the command line answers to mistakes
 test-asan: ## the program under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory ASAN=1 all guests
 	$(Q)$(MAKE) --no-print-directory ASAN=1 test-cli
-	$(Q)tests/guest/run $(BUILD)-asan/vireo 'end*' 'hammer*' 'lapic*' 'smp*' 'input*'
+	$(Q)tests/guest/run $(BUILD)-asan/vireo 'end*' 'hammer*' 'lapic*' 'smp*' 'input*' 'trace*'
 
 # --- benchmarks: numbers and ratios, never a verdict ---
 

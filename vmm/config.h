@@ -58,7 +58,7 @@ enum dump_what {
 };
 
 /* Strings are owned by the config (config_finish frees them); NULL: not given. */
-#define TRACE_SIZE 262144 /* records, some 14 MiB */
+#define TRACE_SIZE 262144 /* records, 12 MiB */
 
 struct vm_config {
 	/* [machine] */

@@ -99,6 +99,7 @@ int main(int argc, char **argv)
 
 	open_standard_files();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* ulimit -f: the write says so */
 	status = dispatch(argc, argv);
 	/* What was printed must have arrived, or the status is a lie. */
 	if (fflush(stdout) == EOF && status == 0) {

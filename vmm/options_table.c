@@ -335,7 +335,7 @@ const struct option option_table[] = {
 	  .min = 1024,
 	  UP_TO(1 << 24),
 	  .step = 1,
-	  .help = "keep the last N records for --trace, each of 56 bytes of memory" },
+	  .help = "keep the last N records for --trace, each of 48 bytes of memory" },
 	{ .name = "stats",
 	  .type = OPTION_CHOICE,
 	  .placeholder = "FORMAT",

@@ -30,6 +30,54 @@ if begin restart-twice; then
 	end
 fi
 
+# --- a trace, however the run ends ---
+
+if begin trace-timeout; then
+	limit=1
+	vireo "$end_guest" -a end=spin --trace "$work/trace" --stats json </dev/null
+	limit=300
+	status_is 124
+	traces
+	grep -q '"name":"guest"' "$work/trace" || problem "the vCPU has not run"
+	reports '^{"all":{.*}$'
+	end
+fi
+
+if begin trace-sigterm; then
+	(await '^INFO end' && kill -TERM "$(cat "$work/pid")") &
+	with_pid "$end_guest" -a end=halt --trace "$work/trace" --stats table </dev/null
+	wait
+	status_is 143
+	traces
+	reports '^vCPU .*exits'
+	end
+fi
+
+# One trace of all boots.
+if begin trace-restart; then
+	printf rp | vireo "$end_guest" -a end=ask --on-reboot restart --trace "$work/trace" --stats json
+	status=$(cat "$work/status")
+	status_is 0
+	traces
+	boots=$(grep -c '"name":"boot"' "$work/trace")
+	[ "$boots" = 2 ] || problem "the trace has $boots boots, not 2"
+	reports '^{"all":{.*}$'
+	end
+fi
+
+# A file system that is full when the trace is written: said, removed, and no success.
+if begin trace-too-large; then
+	(
+		ulimit -f 8
+		vireo "$end_guest" -a end=poweroff --trace "$work/trace" </dev/null
+	)
+	status=$(cat "$work/status")
+	status_is 1
+	reports 'trace .*File too large'
+	[ ! -e "$work/trace" ] || problem "half a trace was left"
+	end
+fi
+
 # --- input ---
 
 # echoes FILE: the guest has sent back what is in FILE.

@@ -67,3 +67,18 @@ if begin end-exit-status; then
 	[ "$(console | sed -n 's/^EXIT: STATUS=\([0-9]*\).*/\1/p')" = 3 ] || problem "no EXIT: STATUS=3"
 	end
 fi
+
+# --- what --trace and --stats show of an interrupt controller that is KVM's ---
+
+if begin trace; then
+	vireo "$echo_guest" --trace "$work/trace" --stats json <<-END
+		some input$(printf '\004')
+	END
+	status_is 0
+	traces 'line raised'
+	grep -q '"name":"serial, line 0"' "$work/trace" || problem "no track of the serial port's line"
+	grep -q '"name":"MMIO".*"at":"serial"' "$work/trace" || problem "no exit at the serial port"
+	grep -q '"name":"SYSTEM_EVENT"' "$work/trace" || problem "no exit that powers off"
+	reports '"lines":\[{"line":0,"device":"serial","raised":[1-9]'
+	end
+fi

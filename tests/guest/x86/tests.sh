@@ -72,3 +72,62 @@ if begin end-triple-fault; then
 	[ "$host_words" != pvm ] || reports 'kvm_pvm'
 	end
 fi
+
+# --- what --trace and --stats show ---
+
+if begin trace-line; then
+	vireo "$guests/ioapic.elf" -c 2 --trace "$work/trace" </dev/null
+	status_is 0
+	checks_hold
+	is_silent
+	traces 'line raised' routed IRR injected EOI
+	traces 'line raised' routed IRR injected EOI routed IRR injected EOI # still up at the first EOI
+	grep -q '"name":"serial, line 4"' "$work/trace" || problem "no track of the serial port's line"
+	end
+fi
+
+if begin trace-timer; then
+	vireo "$guests/timer.elf" --trace "$work/trace" </dev/null
+	status_is 0
+	traces 'timer armed' 'timer fired' IRR injected EOI
+	end
+fi
+
+for mode in '' x2apic; do
+	if begin trace-ipi${mode:+-$mode}; then
+		vireo "$guests/smp.elf" -c 2 -a "cpus=2 $mode" --trace "$work/trace" --stats json </dev/null
+		status_is 0
+		checks_hold
+		traces 'IPI sent' 'IPI received' injected EOI
+		grep -q '"name":"HLT"\|"name":"halt"' "$work/trace" || problem "no vCPU has slept"
+		if [ "$mode" ]; then
+			grep -q '"name":"X86_WRMSR".*"msr":"0x830"' "$work/trace" || problem "no write of the ICR's MSR"
+		else
+			grep -q '"name":"MMIO".*"address":"0xfee00300"' "$work/trace" || problem "no write of the ICR"
+		fi
+		reports '"injected_by_vector":{"0x61":[1-9]'
+		reports '"IO":[1-9]'
+		[ "$(wc -l <"$work/err")" = 1 ] || problem "stderr has more than one line"
+		end
+	fi
+done
+
+# The guest chooses what there is too much of: the trace keeps the end and says what it lost.
+if begin trace-overflow; then
+	vireo "$guests/hammer.elf" -c 2 -a "seed=4 count=20000" --trace "$work/trace" --trace-size 1024 \
+		--stats table </dev/null
+	status_is 0
+	traces
+	grep -q '"records":1024,"lost":[1-9][0-9]' "$work/trace" || problem "nothing was lost"
+	reports '^ *[0-9]*  elsewhere$'
+	end
+fi
+
+if begin trace-death; then
+	vireo "$end_guest" -a end=triple-fault --trace "$work/trace" --stats table </dev/null
+	status_is 12
+	traces
+	grep -q '"name":"SHUTDOWN"' "$work/trace" || problem "the trace does not say what the guest died of"
+	reports ' 1  SHUTDOWN$'
+	end
+fi
