@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/trace.h"
 #include "kvm/log.h"
 #include "vmm/vcpu_x86.h"
 
