@@ -66,9 +66,11 @@ sound_qemu() {
 	((${version:-0} >= 9))
 }
 
-# The QEMU that emulates an x86-64 host: the installed one, or that of tests/boot/fetch.
+# The QEMU that emulates an x86-64 host: $VIREO_QEMU, that of tests/boot/fetch, or the installed one.
 x86_qemu() {
-	if [[ -x $build/qemu/usr/bin/qemu-system-x86_64 ]]; then
+	if [[ ${VIREO_QEMU:-} ]]; then
+		say "$VIREO_QEMU"
+	elif [[ -x $build/qemu/usr/bin/qemu-system-x86_64 ]]; then
 		say "$build/qemu/usr/bin/qemu-system-x86_64"
 	else
 		say qemu-system-x86_64
