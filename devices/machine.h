@@ -79,7 +79,7 @@ extern const struct device_row device_table[];
 #define ARM_GIC_CPU_BASE  0x3ffd0000ULL
 #define ARM_GIC_DIST_SIZE 0x10000ULL
 #define ARM_GIC_CPU_SIZE  0x20000ULL
-/* What KVM puts into a GICv2\'s windows; the rest of them stays empty. */
+/* What a GICv2 puts into its windows; the rest of them stays empty. */
 #define ARM_GICV2_DIST_SIZE 0x1000ULL
 #define ARM_GICV2_CPU_SIZE  0x2000ULL
 #define ARM_GIC_REDIST_SIZE 0x20000ULL /* per vCPU */
@@ -98,6 +98,7 @@ enum irqchip_kind {
 	IRQCHIP_APIC,
 	IRQCHIP_GICV3,
 	IRQCHIP_GICV2,
+	IRQCHIP_GICV2_USER, /* looks to the guest like a GICv2 */
 };
 
 struct machine_range {

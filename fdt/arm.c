@@ -61,7 +61,7 @@ static void write_timer(struct tree *t, const struct machine *m)
 	uint32_t flags = IRQ_LEVEL_HIGH;
 	uint32_t cells[4 * 3];
 
-	if (m->irqchip.kind == IRQCHIP_GICV2)
+	if (m->irqchip.kind != IRQCHIP_GICV3)
 		flags |= GICV2_PPI_CPUS(m->nr_cpus < ARM_GICV2_MAX_CPUS ? m->nr_cpus : ARM_GICV2_MAX_CPUS);
 	for (unsigned int i = 0; i < 4; i++) {
 		cells[3 * i] = GIC_PPI;

@@ -15,6 +15,23 @@ unsigned long kvm_arm64_vm_type(const struct kvm *kvm);
 int kvm_arm64_vm_setup(const struct kvm_vm *vm, struct err *err);
 
 /*
+ * KVM_CAP_ARM_USER_IRQ: the VM may do without an in-kernel GIC. -ENOSYS with a line where it may not.
+ */
+int kvm_arm64_check_user_irq(const struct kvm *kvm, struct err *err);
+
+/*
+ * Without an in-kernel GIC: drives the IRQ or FIQ input of a vCPU. Any thread; wakes it from WFI, and
+ * does not wait for it.
+ */
+void kvm_arm64_set_input(const struct kvm_vm *vm, unsigned int vcpu, bool fiq, bool level);
+
+/*
+ * Without an in-kernel GIC: the levels of the vCPU's own interrupt outputs at its last exit, a set of
+ * KVM_ARM_DEV_EL1_*. A change ends KVM_RUN. The vCPU's thread.
+ */
+uint64_t kvm_arm64_outputs(const struct kvm_vcpu *vcpu);
+
+/*
  * KVM_ARM_VCPU_INIT with PSCI 0.2 or later; `powered_off`: waits in KVM_RUN for PSCI CPU_ON.
  */
 int kvm_arm64_vcpu_init(const struct kvm_vcpu *vcpu, const struct kvm_vm *vm, bool powered_off,

@@ -24,6 +24,28 @@ int kvm_arm64_vm_setup(const struct kvm_vm *vm, struct err *err)
 				 "device accesses that carry no syndrome", err);
 }
 
+int kvm_arm64_check_user_irq(const struct kvm *kvm, struct err *err)
+{
+	return kvm_require(kvm->fd, KVM_CAP_NAME(ARM_USER_IRQ), "timers without an in-kernel GIC", err);
+}
+
+void kvm_arm64_set_input(const struct kvm_vm *vm, unsigned int vcpu, bool fiq, bool level)
+{
+	struct kvm_irq_level irq = {
+		.irq = KVM_ARM_IRQ_TYPE_CPU << KVM_ARM_IRQ_TYPE_SHIFT | vcpu << KVM_ARM_IRQ_VCPU_SHIFT |
+		       (fiq ? KVM_ARM_IRQ_CPU_FIQ : KVM_ARM_IRQ_CPU_IRQ),
+		.level = level,
+	};
+
+	/* Refused only for a vCPU that does not exist. */
+	(void)ioctl(vm->fd, KVM_IRQ_LINE, &irq);
+}
+
+uint64_t kvm_arm64_outputs(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->run->s.regs.device_irq_level;
+}
+
 int kvm_arm64_vcpu_init(const struct kvm_vcpu *vcpu, const struct kvm_vm *vm, bool powered_off,
 			struct err *err)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The VM on aarch64: an in-kernel GICv3 or GICv2. */
+/* The VM on aarch64: an in-kernel GICv3 or GICv2, or one in userspace. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -7,12 +7,19 @@
 #include "kvm/log.h"
 #include "kvm/vgic.h"
 #include "vmm/arch.h"
+#include "vmm/gicv2_user_arm64.h"
 
 struct vm_arch {
 	struct irqchip chip;
 	const struct kvm_vm *kvm_vm;
 	struct vgic vgic;
+	struct gicv2_user *user; /* instead of the vgic; else NULL */
 };
+
+struct gicv2_user *gicv2_user_of(const struct vm *vm)
+{
+	return vm->arch->user;
+}
 
 static void set_line(struct irqchip *chip, uint32_t line, bool level)
 {
@@ -104,18 +111,36 @@ static void describe(struct vm *vm, enum irqchip_kind kind)
 int arch_irqchip_assume(struct vm *vm, struct err *err)
 {
 	(void)err;
-	describe(vm, vm->cfg->irqchip == CHOOSE_GICV2 ? IRQCHIP_GICV2 : IRQCHIP_GICV3);
+	describe(vm, vm->cfg->irqchip == CHOOSE_GICV2        ? IRQCHIP_GICV2
+		     : vm->cfg->irqchip == CHOOSE_GICV2_USER ? IRQCHIP_GICV2_USER
+							     : IRQCHIP_GICV3);
 	return 0;
 }
 
-/* v3, then v2 for `auto`; an explicit choice never falls back. */
+static int create_user(struct vm *vm, struct err *err)
+{
+	int ret;
+
+	describe(vm, IRQCHIP_GICV2_USER);
+	ret = gicv2_user_create(&vm->arch->user, vm, err);
+	if (ret < 0)
+		return ret;
+	vm->irqchip = gicv2_user_irqchip(vm->arch->user);
+	log_info("irqchip gicv2-user: userspace GICv2, no in-kernel interrupt controller, %u interrupts",
+		 vm->machine.irqchip.nr_irqs);
+	return 0;
+}
+
+/* v3, v2, then the one in userspace for `auto`; an explicit choice never falls back. */
 static int create(struct vm *vm, struct err *err)
 {
 	struct vgic *vgic = &vm->arch->vgic;
 	enum irqchip_choice choice = vm->cfg->irqchip;
-	struct err err2;
+	struct err err2, err3;
 	int ret, ret2;
 
+	if (choice == CHOOSE_GICV2_USER)
+		return create_user(vm, err);
 	if (choice == CHOOSE_GICV2)
 		return vgic_create(vgic, &vm->kvm_vm, 2, err);
 
@@ -132,12 +157,17 @@ static int create(struct vm *vm, struct err *err)
 			err, "--cpus %u: this host's KVM has no GICv3, and a GICv2 serves at most %d vCPUs",
 			vm->machine.nr_cpus, ARM_GICV2_MAX_CPUS);
 	ret2 = vgic_create(vgic, &vm->kvm_vm, 2, &err2);
-	if (ret2 < 0) {
-		err_host_text(err, "no GIC: neither v3 nor v2 can be created (%s)", err2.text);
-		return ret2;
+	if (ret2 >= 0) {
+		log_info("irqchip auto: %s; falling back to GICv2", err->text);
+		return 0;
 	}
-	log_info("irqchip auto: %s; falling back to GICv2", err->text);
-	return 0;
+	log_info("irqchip auto: %s; %s; falling back to gicv2-user", err->text, err2.text);
+	ret = create_user(vm, &err3);
+	if (ret < 0)
+		err_host_text(err,
+			      "no GIC: neither v3 nor v2 can be created (%s), nor is there another way (%s)",
+			      err2.text, err3.text);
+	return ret;
 }
 
 int arch_irqchip_init(struct vm *vm, struct err *err)
@@ -146,7 +176,7 @@ int arch_irqchip_init(struct vm *vm, struct err *err)
 	struct vgic_layout layout = { 0 };
 	int ret = create(vm, err);
 
-	if (ret < 0)
+	if (ret < 0 || vm->arch->user)
 		return ret;
 	describe(vm, vm->arch->vgic.version == 3 ? IRQCHIP_GICV3 : IRQCHIP_GICV2);
 
@@ -172,4 +202,6 @@ void arch_irqchip_finish(struct vm *vm)
 {
 	vm->irqchip = NULL;
 	vgic_destroy(&vm->arch->vgic);
+	gicv2_user_destroy(vm->arch->user);
+	vm->arch->user = NULL;
 }

@@ -20,10 +20,11 @@ extern const enum platform host_platform;
 extern const char *const default_cmdline;
 
 enum irqchip_choice {
-	CHOOSE_AUTO,  /* aarch64: GICv3, then GICv2; x86-64: the same as apic */
-	CHOOSE_GICV3, /* aarch64 only */
-	CHOOSE_GICV2, /* aarch64 only */
-	CHOOSE_APIC,  /* x86-64 only, and the next two */
+	CHOOSE_AUTO,       /* aarch64: GICv3, GICv2, the userspace GICv2; x86-64: the same as apic */
+	CHOOSE_GICV3,      /* aarch64 only */
+	CHOOSE_GICV2,      /* aarch64 only */
+	CHOOSE_GICV2_USER, /* aarch64 only */
+	CHOOSE_APIC,       /* x86-64 only, and the next two */
 	CHOOSE_APIC_SPLIT,
 	CHOOSE_APIC_KERNEL,
 };

@@ -43,6 +43,7 @@ static const struct option_choice irqchips[] = {
 	{ "auto", CHOOSE_AUTO, BOTH },
 	{ "gicv3", CHOOSE_GICV3, ARM },
 	{ "gicv2", CHOOSE_GICV2, ARM },
+	{ "gicv2-user", CHOOSE_GICV2_USER, ARM },
 	{ "apic", CHOOSE_APIC, PC },
 	{ "apic-split", CHOOSE_APIC_SPLIT, PC },
 	{ "apic-kernel", CHOOSE_APIC_KERNEL, PC },
@@ -190,8 +191,8 @@ const struct option option_table[] = {
 	  .commands = VM,
 	  .platforms = BOTH,
 	  .choices = irqchips,
-	  .help = "interrupt controller: auto; gicv3 or gicv2 on aarch64, where auto tries them in this order; on "
-		  "x86-64 apic (everything in this program, also for auto), apic-split (KVM's LAPICs, this "
+	  .help = "interrupt controller: auto; gicv3, gicv2 or gicv2-user (without KVM's GIC) on aarch64, where "
+		  "auto tries them in this order; on x86-64 apic (everything in this program, also for auto), apic-split (KVM's LAPICs, this "
 		  "program's I/O APICs) or apic-kernel (KVM's LAPICs and I/O APIC)" },
 	{ .name = "ioapics",
 	  .section = "machine",

@@ -97,16 +97,21 @@ static int check_gicv2(const struct vm_config *cfg, struct err *err)
 	return check_gic(cfg, &cpu, err);
 }
 
+static bool is_gicv2(enum irqchip_choice choice)
+{
+	return choice == CHOOSE_GICV2 || choice == CHOOSE_GICV2_USER;
+}
+
 int platform_check(const struct vm_config *cfg, struct err *err)
 {
 	int ret = 0;
 
-	if (cfg->irqchip == CHOOSE_GICV2 && cfg->cpus > ARM_GICV2_MAX_CPUS)
+	if (is_gicv2(cfg->irqchip) && cfg->cpus > ARM_GICV2_MAX_CPUS)
 		return err_user(
 			err, "cpus: %" PRIu32 " is not allowed; a GICv2 serves 1 to %d: choose irqchip gicv3",
 			cfg->cpus, ARM_GICV2_MAX_CPUS);
 	/* auto may become either. */
-	if (cfg->irqchip != CHOOSE_GICV2)
+	if (!is_gicv2(cfg->irqchip))
 		ret = check_gicv3(cfg, err);
 	if (!ret && cfg->irqchip != CHOOSE_GICV3)
 		ret = check_gicv2(cfg, err);

@@ -21,7 +21,7 @@ void probe_arch(struct probe *probe, const struct kvm *kvm)
 {
 	int bits = kvm_check(kvm->fd, KVM_CAP_NAME(ARM_VM_IPA_SIZE));
 	struct err err;
-	bool v3, v2;
+	bool v3, v2, user;
 
 	probe_add_cap(probe, "psci", kvm->fd, KVM_CAP_NAME(ARM_PSCI_0_2), true, "PSCI 0.2 or later");
 	probe_add_cap(probe, "nisv", kvm->fd, KVM_CAP_NAME(ARM_NISV_TO_USER), true,
@@ -29,10 +29,13 @@ void probe_arch(struct probe *probe, const struct kvm *kvm)
 	probe_add(probe, "address-bits", true, false, NULL, "%d bits of guest-physical address", bits ?: 40);
 
 	v3 = try_gic(kvm, 3, &err);
-	probe_add(probe, "gicv3", v3, false, "use --irqchip auto or gicv2", "in-kernel GICv3");
+	probe_add(probe, "gicv3", v3, false, "use --irqchip auto", "in-kernel GICv3");
 	v2 = try_gic(kvm, 2, &err);
-	probe_add(probe, "gicv2", v2, false, "use --irqchip auto or gicv3", "in-kernel GICv2, up to 8 vCPUs");
-	probe_add(probe, "gic", v3 || v2, true, "use a host whose GIC has virtualization extensions",
-		  "any in-kernel GIC");
-	probe->stock_kernels = v3 || v2;
+	probe_add(probe, "gicv2", v2, false, "use --irqchip auto", "in-kernel GICv2, up to 8 vCPUs");
+	user = kvm_check(kvm->fd, KVM_CAP_NAME(ARM_USER_IRQ)) > 0;
+	probe_add(probe, "user-irq", user, false, "use --irqchip auto",
+		  "userspace GICv2, up to 8 vCPUs (KVM_CAP_ARM_USER_IRQ)");
+	probe_add(probe, "gic", v3 || v2 || user, true,
+		  "use a host whose GIC has virtualization extensions, or a newer kernel", "any GIC");
+	probe->stock_kernels = v3 || v2 || user;
 }

@@ -279,11 +279,13 @@ void vcpu_run_failed(struct vcpu *vcpu, int code)
 		       strerrordesc_np(-code) ?: "unknown error");
 }
 
-void vcpu_run_exits(struct vcpu *vcpu, void (*handle)(struct vcpu *vcpu))
+void vcpu_run_exits(struct vcpu *vcpu, void (*look)(struct vcpu *vcpu), void (*handle)(struct vcpu *vcpu))
 {
 	while (!vcpu->vm->ending) {
 		int ret = vcpu_run(vcpu);
 
+		if (look)
+			look(vcpu);
 		if (!ret)
 			handle(vcpu);
 		else if (ret == -EINTR || ret == -EAGAIN)

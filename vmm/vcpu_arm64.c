@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* An aarch64 vCPU. Interrupts, PSCI and WFI are KVM's; what comes here is device accesses. */
+/*
+ * An aarch64 vCPU. PSCI and WFI are KVM's, and so are interrupts, but for a GICv2 in userspace; what
+ * comes here is device accesses.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +10,7 @@
 #include "kvm/arm64.h"
 #include "kvm/log.h"
 #include "vmm/arch.h"
+#include "vmm/gicv2_user_arm64.h"
 
 int arch_vcpu_init(struct vcpu *vcpu, struct err *err)
 {
@@ -39,6 +43,8 @@ static void memory_access(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->kvm.run;
 	uint64_t value = 0;
 
+	if (gicv2_user_access(vcpu))
+		return;
 	if (run->mmio.is_write) {
 		memcpy(&value, run->mmio.data, run->mmio.len);
 		bus_write(&vcpu->vm->mmio, run->mmio.phys_addr, run->mmio.len, value);
@@ -132,5 +138,5 @@ static void handle_exit(struct vcpu *vcpu)
 
 void arch_vcpu_loop(struct vcpu *vcpu)
 {
-	vcpu_run_exits(vcpu, handle_exit);
+	vcpu_run_exits(vcpu, gicv2_user_look, handle_exit);
 }

@@ -48,7 +48,7 @@ static void every_gic_option_is_taken(void **state)
 	assert_int_equal(cfg.gic_cpu, 0x3fe01000);
 	assert_false(cfg.have_gic_redist);
 	config_finish(&cfg);
-	REFUSES("--irqchip: \"apic\" does not exist on aarch64; allowed here is auto, gicv3, gicv2",
+	REFUSES("--irqchip: \"apic\" does not exist on aarch64; allowed here is auto, gicv3, gicv2, gicv2-user",
 		"--irqchip", "apic");
 }
 
@@ -114,10 +114,12 @@ static void cpus_of_each_gic(void **state)
 {
 	(void)state;
 	TAKES("-c8", "--irqchip=gicv2");
+	TAKES("-c8", "--irqchip=gicv2-user", "--gic-dist=0x3ff01000");
 	TAKES("-c9", "--irqchip=gicv3");
 	TAKES("-c9");
 	TAKES("-c512", "--irqchip=gicv3");
 	REFUSES("cpus: 9 is not allowed; a GICv2 serves 1 to 8", "-c9", "--irqchip=gicv2");
+	REFUSES("cpus: 9 is not allowed; a GICv2 serves 1 to 8", "-c9", "--irqchip=gicv2-user");
 	REFUSES("--cpus: \"513\" is not allowed; allowed is a whole number from 1 to 512", "-c513");
 }
 

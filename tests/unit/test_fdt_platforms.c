@@ -89,12 +89,17 @@ static void arm_gicv2(void **state)
 	const char *gic = "/interrupt-controller@3fff0000";
 
 	(void)state;
-	for (unsigned int cpus = 1; cpus <= 8; cpus++) {
+	for (unsigned int n = 2; n <= 17; n++) {
+		unsigned int cpus = n / 2;
 		struct machine m = make_gicv2(cpus);
-		void *fdt = build(&m);
+		void *fdt;
 		/* bits 15:8: one for each CPU */
 		uint32_t flags = 4 | (0xff00U >> (8 - cpus) & 0xff00);
 
+		/* The one in userspace looks the same. */
+		if (n % 2)
+			m.irqchip.kind = IRQCHIP_GICV2_USER;
+		fdt = build(&m);
 		has_string(fdt, gic, "compatible", "arm,cortex-a15-gic");
 		has_cells(fdt, gic, "#interrupt-cells", 1, 3);
 		has_cells(fdt, gic, "reg", 8, 0, 0x3fff0000, 0, 0x1000, 0, 0x3ffd0000, 0, 0x2000);
