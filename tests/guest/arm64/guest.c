@@ -10,6 +10,7 @@ const char *cmdline;
 void (*volatile handler[1020])(void);
 volatile unsigned int taken[MAX_CPUS][1020];
 volatile unsigned int spurious;
+volatile unsigned int fiqs;
 volatile uint64_t last_esr, last_far;
 volatile bool expecting;
 unsigned int gic_version;
@@ -272,7 +273,8 @@ void trap(struct frame *f, uint64_t kind)
 {
 	uint64_t esr = read_sysreg("esr_el1");
 
-	if (kind == 5) {
+	if (kind == 5 || kind == 6) {
+		fiqs += kind == 6;
 		take_interrupt();
 	} else if (kind == 4 && expecting && !this_cpu()) {
 		last_esr = esr;
@@ -350,6 +352,14 @@ bool call_on(unsigned int cpu, void (*run)(void))
 {
 	run_on(cpu, run);
 	return wait_until(done_on(cpu));
+}
+
+void fast_interrupts(bool on)
+{
+	if (on)
+		__asm__ volatile("msr daifclr, #1; isb" : : : "memory");
+	else
+		__asm__ volatile("msr daifset, #1; isb" : : : "memory");
 }
 
 /* --- machine.h --- */

@@ -144,6 +144,7 @@ struct frame {
 extern void (*volatile handler[1020])(void);
 extern volatile unsigned int taken[MAX_CPUS][1020];
 extern volatile unsigned int spurious;
+extern volatile unsigned int fiqs; /* those of them that came as FIQ */
 
 /*
  * Runs a statement that may raise a synchronous exception; returns its ESR_EL1, or 0. The instruction
@@ -172,6 +173,9 @@ static inline unsigned int this_cpu(void)
 /* --- GIC --- */
 
 extern unsigned int gic_version; /* 3 or 2, by the device tree */
+
+/* FIQs on or off; they begin off. */
+void fast_interrupts(bool on);
 
 /* Of the SGIs and PPIs, this CPU's own; SPIs as level-triggered, to this CPU. */
 void enable_interrupt(unsigned int intid);

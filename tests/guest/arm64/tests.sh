@@ -47,12 +47,38 @@ explicit() {
 explicit 2
 explicit 3
 
-checks mmio mmio.image
-checks gic gic.image -a "irqs=$irqs"
-checks gic-96-interrupts gic.image -a irqs=96 --gic-irqs 96
-checks psci psci.image -c 2 -a cpus=2
+# chip SUFFIX OPTION...: what holds with every interrupt controller.
+chip() {
+	suffix=$1
+	shift
+	checks mmio"$suffix" mmio.image "$@"
+	checks gic"$suffix" gic.image -a "irqs=$irqs" "$@"
+	checks gic-96-interrupts"$suffix" gic.image -a irqs=96 --gic-irqs 96 "$@"
+	checks psci"$suffix" psci.image -c 2 -a cpus=2 "$@"
+	for seed in 1 2 3; do
+		checks hammer-$seed"$suffix" hammer.image -c 2 -a "cpus=2 seed=$seed count=20000" "$@"
+	done
+}
+chip ""
+boots boot-gicv2-user "$guests/boot.image" -a gic=2 --irqchip gicv2-user
+chip -gicv2-user --irqchip gicv2-user
 for seed in 1 2 3; do
-	checks hammer-$seed hammer.image -c 2 -a "cpus=2 seed=$seed count=20000"
+	checks hammer-gic-$seed hammer.image -c 2 -a "cpus=2 seed=$seed count=20000 gic=2" --irqchip gicv2-user
+done
+
+# All of a GICv2, on KVM's where there is one, and on the one in userspace.
+for chip in gicv2 gicv2-user; do
+	for cpus in 1 2 4; do
+		for guest in gicv2 gicv2_signals; do
+			name=$chip-${guest#gicv2_}-$cpus
+			[ $guest = gicv2 ] && name=$chip-registers-$cpus
+			if [ $chip = gicv2 ] && ! can gicv2; then
+				begin "$name" && skip "this host has no in-kernel GICv2"
+				continue
+			fi
+			checks "$name" $guest.image -c $cpus -a "cpus=$cpus" --irqchip $chip
+		done
+	done
 done
 
 ends end-poweroff 0 poweroff
