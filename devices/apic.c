@@ -172,3 +172,53 @@ struct lapic *apic_attach(struct apic *apic, unsigned int index, void (*kick)(vo
 	lapic->host.cpu = cpu;
 	return lapic;
 }
+
+/* --- saved state --- */
+
+size_t apic_state_size(unsigned int nr_lapics)
+{
+	return sizeof(struct apic_state) + nr_lapics * sizeof(struct lapic_state);
+}
+
+void apic_save(struct apic *apic, struct apic_state *state)
+{
+	*state = (struct apic_state){
+		.version = APIC_STATE_VERSION,
+		.nr_lapics = apic->nr_lapics,
+		.nr_ioapics = apic->ioapics.nr,
+	};
+	for (unsigned int i = 0; i < apic->nr_lapics; i++)
+		lapic_save(&apic->lapic[i], &state->lapic[i]);
+	for (unsigned int i = 0; i < apic->ioapics.nr; i++)
+		ioapic_save(apic->ioapics.dev[i], &state->ioapic[i]);
+}
+
+static int check_state(const struct apic *apic, const struct apic_state *state, struct err *err)
+{
+	int ret = 0;
+
+	if (state->version != APIC_STATE_VERSION)
+		return err_user(err, "interrupt controller state: version %u is unknown; allowed is %d",
+				state->version, APIC_STATE_VERSION);
+	if (state->nr_lapics != apic->nr_lapics || state->nr_ioapics != apic->ioapics.nr)
+		return err_user(err,
+				"interrupt controller state: of %u LAPICs and %u I/O APICs; allowed are %u "
+				"and %u, as this machine has them",
+				state->nr_lapics, state->nr_ioapics, apic->nr_lapics, apic->ioapics.nr);
+	for (unsigned int i = 0; !ret && i < apic->nr_lapics; i++)
+		ret = lapic_check(&apic->lapic[i], &state->lapic[i], err);
+	for (unsigned int i = 0; !ret && i < apic->ioapics.nr; i++)
+		ret = ioapic_check(&state->ioapic[i], err);
+	return ret;
+}
+
+int apic_load(struct apic *apic, const struct apic_state *state, struct err *err)
+{
+	int ret = check_state(apic, state, err);
+
+	for (unsigned int i = 0; !ret && i < apic->nr_lapics; i++)
+		ret = lapic_load(&apic->lapic[i], &state->lapic[i], err);
+	for (unsigned int i = 0; !ret && i < apic->ioapics.nr; i++)
+		ret = ioapic_load(apic->ioapics.dev[i], &state->ioapic[i], err);
+	return ret;
+}

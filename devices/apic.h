@@ -45,4 +45,26 @@ struct lapic *apic_attach(struct apic *apic, unsigned int index, void (*kick)(vo
 bool apic_message_from_msi(uint64_t addr, uint32_t data, struct apic_message *msg);
 void apic_message_to_msi(const struct apic_message *msg, uint64_t *addr, uint32_t *data);
 
+/* --- saved state --- */
+
+#define APIC_STATE_VERSION 1
+
+struct apic_state {
+	uint32_t version; /* APIC_STATE_VERSION */
+	uint32_t nr_lapics, nr_ioapics;
+	struct ioapic_state ioapic[MACHINE_MAX_IOAPICS];
+	struct lapic_state lapic[]; /* nr_lapics */
+};
+
+/* Bytes of the state of a system with `nr_lapics` vCPUs. */
+size_t apic_state_size(unsigned int nr_lapics);
+
+/*
+ * Saves and loads everything; `state` has apic_state_size() bytes. Nothing else may run. A load is for
+ * a system of the same make, its vCPUs attached; -EINVAL with the cause for a state that it cannot
+ * be in; then nothing has changed.
+ */
+void apic_save(struct apic *apic, struct apic_state *state);
+int apic_load(struct apic *apic, const struct apic_state *state, struct err *err);
+
 #endif

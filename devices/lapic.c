@@ -10,10 +10,6 @@
 #include "devices/trace.h"
 #include "kvm/log.h"
 
-/* Beyond the public LAPIC_EVENT_*: the vector of a SIPI, and an error for the owner to report. */
-#define EVENT_SIPI_SHIFT 8 /* 8 bits */
-#define EVENT_ERROR      (1u << 31)
-
 #define ICR_LOGICAL (1u << 11)
 #define ICR_ASSERT  (1u << 14)
 #define ICR_LEVEL   (1u << 15)
@@ -35,14 +31,38 @@ static int highest_vector(const struct lapic *lapic, uint32_t set)
 	return -1;
 }
 
-/* Section "Task and Processor Priorities". */
+/* Section "Task and Processor Priorities". `isr`: the eight registers. */
+uint32_t lapic_compute_ppr(const uint32_t *isr, uint32_t tpr)
+{
+	for (uint32_t i = 8; i-- > 0;) {
+		uint32_t isrv = isr[i] ? (i * 32 + 31 - (uint32_t)__builtin_clz(isr[i])) & 0xf0 : 0;
+
+		if (isr[i])
+			return (tpr & 0xf0) >= isrv ? tpr : isrv;
+	}
+	return tpr;
+}
+
 static void update_ppr(struct lapic *lapic)
 {
-	uint32_t tpr = lapic_get(lapic, LAPIC_TPR);
-	int in_service = highest_vector(lapic, LAPIC_ISR);
-	uint32_t isrv = in_service < 0 ? 0 : (uint32_t)in_service & 0xf0;
+	uint32_t isr[8];
 
-	lapic_set(lapic, LAPIC_PPR, (tpr & 0xf0) >= isrv ? tpr : isrv);
+	for (uint32_t i = 0; i < 8; i++)
+		isr[i] = lapic_get(lapic, LAPIC_ISR + 16 * i);
+	lapic_set(lapic, LAPIC_PPR, lapic_compute_ppr(isr, lapic_get(lapic, LAPIC_TPR)));
+}
+
+/* Section "Deriving Logical x2APIC ID from the Local x2APIC ID". */
+uint32_t lapic_logical_id(uint32_t id)
+{
+	return id >> 4 << 16 | 1u << (id & 15);
+}
+
+static void reset(struct lapic *lapic, bool init)
+{
+	lapic_timer_stop(lapic);
+	lapic_reset_registers(lapic, init);
+	atomic_store(&lapic->errors, 0);
 }
 
 void lapic_init(struct lapic *lapic, uint32_t id, bool bsp, const struct lapic_host *host,
@@ -56,15 +76,12 @@ void lapic_init(struct lapic *lapic, uint32_t id, bool bsp, const struct lapic_h
 		.tsc_khz = tsc_khz,
 		.base = 0xfee00000 | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
 	};
-	lapic_set(lapic, LAPIC_ID, id << 24);
-	lapic_init_reset(lapic);
+	reset(lapic, false);
 }
 
 void lapic_init_reset(struct lapic *lapic)
 {
-	lapic_timer_stop(lapic);
-	lapic_reset_registers(lapic);
-	atomic_store(&lapic->errors, 0);
+	reset(lapic, true);
 }
 
 void lapic_set_base(struct lapic *lapic, uint64_t base)
@@ -76,16 +93,14 @@ void lapic_set_base(struct lapic *lapic, uint64_t base)
 
 	/* Section "Enabling or Disabling the Local APIC": a global disable loses all state. */
 	if ((old & APIC_BASE_ENABLE) && !(base & APIC_BASE_ENABLE)) {
-		lapic_set(lapic, LAPIC_ID, lapic->initial_id << 24);
-		lapic_init_reset(lapic);
+		reset(lapic, false);
 		return;
 	}
 
-	/* Sections "x2APIC State Transitions" and "Deriving Logical x2APIC ID from the Local x2APIC
-	 * ID": the rest of the state is kept. */
+	/* Section "x2APIC State Transitions": the rest of the state is kept. */
 	if (!(old & APIC_BASE_X2APIC) && (base & APIC_BASE_X2APIC)) {
 		lapic_set(lapic, LAPIC_ID, lapic->initial_id);
-		lapic_set(lapic, LAPIC_LDR, (lapic->initial_id >> 4) << 16 | 1u << (lapic->initial_id & 15));
+		lapic_set(lapic, LAPIC_LDR, lapic_logical_id(lapic->initial_id));
 	}
 }
 
@@ -97,15 +112,9 @@ bool lapic_at(const struct lapic *lapic, uint64_t addr)
 	       addr - (base & APIC_BASE_ADDR) < LAPIC_PAGE_SIZE;
 }
 
-/* Not disabled by IA32_APIC_BASE: there is a local APIC at all. */
-static bool present(const struct lapic *lapic)
-{
-	return atomic_load_explicit(&lapic->base, memory_order_relaxed) & APIC_BASE_ENABLE;
-}
-
 bool lapic_enabled(const struct lapic *lapic)
 {
-	return present(lapic) && (lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE);
+	return lapic_present(lapic) && (lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE);
 }
 
 uint8_t lapic_priority(const struct lapic *lapic)
@@ -119,7 +128,7 @@ int lapic_pending(const struct lapic *lapic)
 
 	/* Section "Local APIC State After It Has Been Software Disabled": the SVR keeps new
 	 * interrupts out; those that were accepted before still go to the processor. */
-	if (!present(lapic))
+	if (!lapic_present(lapic))
 		return -1;
 	vector = highest_vector(lapic, LAPIC_IRR);
 	if (vector < 0 || ((uint32_t)vector & 0xf0) <= (lapic_get(lapic, LAPIC_PPR) & 0xf0))
@@ -151,8 +160,10 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 	lapic_set(lapic, offset, lapic_get(lapic, offset) & ~(1u << (vector % 32)));
 	update_ppr(lapic);
 
-	if (vector_bit(lapic, LAPIC_TMR, (uint8_t)vector) &&
-	    !(lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_NO_BROADCAST))
+	if (!vector_bit(lapic, LAPIC_TMR, (uint8_t)vector))
+		return;
+	lapic_lvt_eoi(lapic, (uint8_t)vector);
+	if (!(lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_NO_BROADCAST))
 		lapic->host.eoi(lapic->host.bus, (uint8_t)vector);
 }
 
@@ -168,21 +179,11 @@ void lapic_set_cr8(struct lapic *lapic, uint8_t cr8)
 	update_ppr(lapic);
 }
 
-/* Section "Error Handling". */
-static void raise_error_interrupt(struct lapic *lapic)
-{
-	uint32_t lvt = lapic_get(lapic, LAPIC_LVT_ERROR);
-
-	/* An illegal vector here is an error, but no first one: that is the end of it. */
-	if (!(lvt & LAPIC_LVT_MASKED))
-		lapic_accept(lapic, APIC_FIXED, (uint8_t)lvt, false);
-}
-
-/* The first error since the guest last wrote ESR interrupts; that write arms it anew. */
+/* Section "Error Handling". The first error since the guest last wrote ESR interrupts; that write arms it anew. */
 void lapic_error(struct lapic *lapic, uint32_t bits)
 {
 	if (!atomic_fetch_or(&lapic->errors, bits))
-		raise_error_interrupt(lapic);
+		lapic_local_interrupt(lapic, LAPIC_LVT_ERROR);
 }
 
 uint32_t lapic_take_events(struct lapic *lapic, uint8_t *sipi_vector)
@@ -191,10 +192,13 @@ uint32_t lapic_take_events(struct lapic *lapic, uint8_t *sipi_vector)
 
 	if (!atomic_load_explicit(&lapic->events, memory_order_relaxed))
 		return 0;
+	/* Pins and errors first: what they cause may be an event itself. */
+	if (atomic_fetch_and(&lapic->events, ~LAPIC_EVENT_LINT) & LAPIC_EVENT_LINT)
+		lapic_lvt_look(lapic);
+	if (atomic_fetch_and(&lapic->events, ~LAPIC_EVENT_ERROR) & LAPIC_EVENT_ERROR)
+		lapic_local_interrupt(lapic, LAPIC_LVT_ERROR);
 	events = atomic_exchange(&lapic->events, 0);
-	if (events & EVENT_ERROR)
-		raise_error_interrupt(lapic);
-	*sipi_vector = (uint8_t)(events >> EVENT_SIPI_SHIFT);
+	*sipi_vector = (uint8_t)(events >> LAPIC_EVENT_SIPI_SHIFT);
 	return events & (LAPIC_EVENT_NMI | LAPIC_EVENT_INIT | LAPIC_EVENT_SIPI);
 }
 
@@ -203,7 +207,7 @@ static void report_illegal_vector(struct lapic *lapic)
 {
 	if (atomic_fetch_or(&lapic->errors, LAPIC_ESR_RECV_ILLEGAL))
 		return;
-	atomic_fetch_or(&lapic->events, EVENT_ERROR);
+	atomic_fetch_or(&lapic->events, LAPIC_EVENT_ERROR);
 	lapic->host.kick(lapic->host.cpu);
 }
 
@@ -232,10 +236,19 @@ static bool accept_fixed(struct lapic *lapic, uint8_t vector, bool level)
 	return true;
 }
 
+static void post_init(struct lapic *lapic)
+{
+	uint32_t old = atomic_load(&lapic->events);
+
+	while (!atomic_compare_exchange_weak(&lapic->events, &old,
+					     (old & LAPIC_EVENT_LINT) | LAPIC_EVENT_INIT))
+		;
+}
+
 /* Of several SIPIs the first one starts the processor. */
 static void post_sipi(struct lapic *lapic, uint8_t vector)
 {
-	uint32_t sipi = LAPIC_EVENT_SIPI | (uint32_t)vector << EVENT_SIPI_SHIFT;
+	uint32_t sipi = LAPIC_EVENT_SIPI | (uint32_t)vector << LAPIC_EVENT_SIPI_SHIFT;
 	uint32_t old = atomic_load(&lapic->events);
 
 	while (!(old & LAPIC_EVENT_SIPI) && !atomic_compare_exchange_weak(&lapic->events, &old, old | sipi))
@@ -244,7 +257,7 @@ static void post_sipi(struct lapic *lapic, uint8_t vector)
 
 bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vector, bool level)
 {
-	if (!present(lapic))
+	if (!lapic_present(lapic))
 		return false;
 
 	switch (delivery) {
@@ -255,7 +268,8 @@ bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vect
 		atomic_fetch_or(&lapic->events, LAPIC_EVENT_NMI);
 		break;
 	case APIC_INIT:
-		atomic_store(&lapic->events, LAPIC_EVENT_INIT); /* a reset forgets what came before */
+		/* A reset forgets what came before, but not what the pins have to say. */
+		post_init(lapic);
 		break;
 	case APIC_STARTUP:
 		post_sipi(lapic, vector);

@@ -5,8 +5,8 @@
  * ends of one register file.
  *
  * Who may touch what. A LAPIC belongs to its vCPU's thread: every function here is for that thread
- * alone, but for lapic_accept(), lapic_matches() and lapic_priority(), which any thread may call
- * to deliver or to arbitrate. Those touch only atomics (IRR, TMR, the pending bits) and read
+ * alone, but for lapic_accept(), lapic_set_lint(), lapic_matches() and lapic_priority(), which any
+ * thread may call to deliver or to arbitrate. Those touch only atomics (IRR, TMR, the pending bits) and read
  * registers that are atomics for that reason. So an interrupt from a device line reaches a vCPU
  * without a lock of the LAPIC's own: set a bit, then kick.
  */
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "devices/clock.h"
+#include "kvm/err.h"
 
 #define LAPIC_PAGE_SIZE 0x1000ULL
 
@@ -151,8 +152,8 @@ struct lapic {
 	_Atomic uint32_t reg[64]; /* the register page, one per 16 bytes; written by the owner,
 				    * IRR and TMR by every sender too */
 	_Atomic uint32_t events;  /* LAPIC_EVENT_*; set by senders, cleared by the owner */
-	_Atomic uint8_t sipi_vector;
-	_Atomic uint32_t errors; /* ESR bits since the guest last wrote ESR */
+	_Atomic uint32_t errors;  /* ESR bits since the guest last wrote ESR */
+	_Atomic uint32_t lint;    /* local interrupt pins: levels and edges not yet seen (lapic_lvt.c) */
 	struct lapic_timer timer;
 };
 
@@ -198,6 +199,12 @@ void lapic_set_cr8(struct lapic *lapic, uint8_t cr8);
 /* Takes and clears LAPIC_EVENT_*. `*sipi_vector` is valid with LAPIC_EVENT_SIPI. */
 uint32_t lapic_take_events(struct lapic *lapic, uint8_t *sipi_vector);
 
+/*
+ * A local interrupt source comes up: `lvt` is the offset of its entry (LAPIC_LVT_*), which says
+ * whether and how it is delivered. LINT0 and LINT1 are pins: lapic_set_lint().
+ */
+void lapic_local_interrupt(struct lapic *lapic, uint32_t lvt);
+
 /* Expires the timer if its deadline has come; returns the next deadline that can interrupt. */
 uint64_t lapic_run_timer(struct lapic *lapic);
 
@@ -218,5 +225,37 @@ uint8_t lapic_priority(const struct lapic *lapic);
  * SMI and ExtINT. An INIT withdraws an NMI or SIPI not yet taken; of several SIPIs the first counts.
  */
 bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vector, bool level);
+
+/*
+ * Drives pin LINT0 or LINT1 (`pin` 0 or 1) and kicks the vCPU, which looks at it in
+ * lapic_take_events(). "Asserted" or not: the polarity bit of the entry has no effect.
+ */
+void lapic_set_lint(struct lapic *lapic, unsigned int pin, bool asserted);
+
+/* --- saved state (lapic_state.c) --- */
+
+#define LAPIC_STATE_VERSION 1
+
+struct lapic_state {
+	uint32_t version;  /* LAPIC_STATE_VERSION */
+	uint32_t id;       /* the initial APIC id */
+	uint32_t timer_hz; /* count rate at divisor 1 */
+	uint32_t events, errors, lint;
+	uint64_t base;    /* IA32_APIC_BASE */
+	uint32_t reg[64]; /* the register page */
+	/* The running timer in one-shot and periodic mode; `ticks_left` 0: it is stopped. */
+	uint64_t ticks_left;   /* whole ticks to the next expiry, counted from ... */
+	uint64_t tick_ns;      /* ... so many ns ago; less than a tick */
+	uint64_t tsc_deadline; /* the guest's TSC value, 0: not armed */
+};
+
+/*
+ * Saves and loads everything but the connection to the world. Nothing else may run. A save brings the
+ * timer up to date first. A load is for a LAPIC of the same id and timer rate, with its host attached;
+ * -EINVAL with the cause for a state that no LAPIC can be in; then nothing has changed.
+ */
+void lapic_save(struct lapic *lapic, struct lapic_state *state);
+int lapic_check(const struct lapic *lapic, const struct lapic_state *state, struct err *err);
+int lapic_load(struct lapic *lapic, const struct lapic_state *state, struct err *err);
 
 #endif

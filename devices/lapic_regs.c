@@ -2,7 +2,7 @@
 /*
  * The local APIC's register file and its two front ends, the xAPIC page and the x2APIC MSRs.
  * One table is the source of what exists, who may read and write it, its reserved bits and its
- * value after reset. Tables "Local APIC Register Address Map" and "Local APIC Register Address Map
+ * values after power-up and INIT; docs/interrupts.md shows it (make docs). Tables "Local APIC Register Address Map" and "Local APIC Register Address Map
  * Supported by x2APIC" of the Intel SDM, volume 3.
  */
 #include <stddef.h>
@@ -10,86 +10,90 @@
 #include "devices/lapic.h"
 #include "devices/lapic_internal.h"
 
-/* Access classes: one letter per front end and direction. */
-#define XR  1u /* xAPIC read */
-#define XW  2u /* xAPIC write */
-#define MR  4u /* x2APIC read */
-#define MW  8u /* x2APIC write */
+#define XR  LAPIC_XR
+#define XW  LAPIC_XW
+#define MR  LAPIC_MR
+#define MW  LAPIC_MW
 #define ALL (XR | XW | MR | MW)
+
+/* Sections "Local APIC State After Power-Up or Reset" and "... After an INIT Reset". */
+#define BOTH(value) LAPIC_RESET_VALUE, LAPIC_RESET_VALUE, (value)
+#define MASKED      BOTH(LAPIC_LVT_MASKED)
+#define ID          LAPIC_RESET_ID, LAPIC_RESET_KEPT, 0
+#define LOGICAL     LAPIC_RESET_LOGICAL, LAPIC_RESET_LOGICAL, 0
 
 /*
  * Integrated APIC, 7 LVT entries, EOI broadcast suppression. Section "Local APIC Version Register".
  */
-#define VERSION_VALUE (0x14u | 6u << 16 | LAPIC_VERSION_NO_BROADCAST)
+#define VERSION (0x14u | 6u << 16 | LAPIC_VERSION_NO_BROADCAST)
 
-struct lapic_register {
-	uint16_t offset;
-	uint8_t count; /* consecutive registers of this kind */
-	uint8_t access;
-	uint32_t reset;
-	uint32_t writable; /* bits a write sets */
-	uint32_t ignored;  /* bits a write may carry to no effect: status. The others are reserved */
+#define STATUS      (1u << 12) /* delivery status */
+#define LINT_STATUS (STATUS | LVT_REMOTE_IRR)
+
+/* clang-format off */
+const struct lapic_register lapic_registers[] = {
+	{ LAPIC_ID,        1, XR | XW | MR, ID,         0xff000000, 0, "Local APIC ID" },
+	{ LAPIC_VERSION,   1, XR | MR, BOTH(VERSION),   0,          0, "Version" },
+	{ LAPIC_TPR,       1, ALL,     BOTH(0),         0xff,       0, "Task priority (TPR)" },
+	/* Current processors arbitrate and read remotely no more: these two are always 0. */
+	{ LAPIC_APR,       1, XR,      BOTH(0),         0,          0, "Arbitration priority (APR)" },
+	{ LAPIC_PPR,       1, XR | MR, BOTH(0),         0,          0, "Processor priority (PPR)" },
+	{ LAPIC_EOI,       1, XW | MW, BOTH(0),         0,          0, "End of interrupt (EOI)" },
+	{ LAPIC_RRD,       1, XR,      BOTH(0),         0,          0, "Remote read (RRD)" },
+	{ LAPIC_LDR,       1, XR | XW | MR, LOGICAL,    0xff000000, 0, "Logical destination (LDR)" },
+	{ LAPIC_DFR,       1, XR | XW, BOTH(0xffffffff), 0xf0000000, 0, "Destination format (DFR)" },
+	{ LAPIC_SVR,       1, ALL,     BOTH(0xff),      0x13ff,     0, "Spurious-interrupt vector (SVR)" },
+	{ LAPIC_ISR,       8, XR | MR, BOTH(0),         0,          0, "In service (ISR)" },
+	{ LAPIC_TMR,       8, XR | MR, BOTH(0),         0,          0, "Trigger mode (TMR)" },
+	{ LAPIC_IRR,       8, XR | MR, BOTH(0),         0,          0, "Interrupt request (IRR)" },
+	{ LAPIC_ESR,       1, ALL,     BOTH(0),         0,          0, "Error status (ESR)" },
+	{ LAPIC_LVT_CMCI,  1, ALL,     MASKED,          0x107ff,    STATUS, "LVT CMCI" },
+	{ LAPIC_ICR_LOW,   1, ALL,     BOTH(0),         0xccfff,    STATUS, "Interrupt command (ICR)" },
+	{ LAPIC_ICR_HIGH,  1, XR | XW, BOTH(0),         0xff000000, 0, "Interrupt command, high half" },
+	{ LAPIC_LVT_TIMER, 1, ALL,     MASKED,          0x700ff,    STATUS, "LVT timer" },
+	{ LAPIC_LVT_THERM, 1, ALL,     MASKED,          0x107ff,    STATUS, "LVT thermal sensor" },
+	{ LAPIC_LVT_PERF,  1, ALL,     MASKED,          0x107ff,    STATUS, "LVT performance counters" },
+	{ LAPIC_LVT_LINT0, 1, ALL,     MASKED,          0x1a7ff,    LINT_STATUS, "LVT LINT0" },
+	{ LAPIC_LVT_LINT1, 1, ALL,     MASKED,          0x1a7ff,    LINT_STATUS, "LVT LINT1" },
+	{ LAPIC_LVT_ERROR, 1, ALL,     MASKED,          0x100ff,    STATUS, "LVT error" },
+	{ LAPIC_TIMER_ICR, 1, ALL,     BOTH(0),         0xffffffff, 0, "Timer initial count" },
+	{ LAPIC_TIMER_CCR, 1, XR | MR, BOTH(0),         0,          0, "Timer current count" },
+	{ LAPIC_TIMER_DCR, 1, ALL,     BOTH(0),         0xb,        0, "Timer divide configuration" },
+	{ LAPIC_SELF_IPI,  1, MW,      BOTH(0),         0xff,       0, "Self IPI" },
+	{ .name = NULL },
 };
+/* clang-format on */
 
-#define STATUS      (1u << 12)          /* delivery status */
-#define LINT_STATUS (STATUS | 1u << 14) /* and remote IRR */
-
-/* In offset order. */
-static const struct lapic_register registers[] = {
-	{ LAPIC_ID, 1, XR | XW | MR, 0, 0xff000000, 0 }, /* kept by reset */
-	{ LAPIC_VERSION, 1, XR | MR, VERSION_VALUE, 0, 0 },
-	{ LAPIC_TPR, 1, ALL, 0, 0xff, 0 },
-	{ LAPIC_APR, 1, XR, 0, 0, 0 }, /* always 0: current processors have none */
-	{ LAPIC_PPR, 1, XR | MR, 0, 0, 0 },
-	{ LAPIC_EOI, 1, XW | MW, 0, 0, 0 },
-	{ LAPIC_RRD, 1, XR, 0, 0, 0 },                    /* likewise */
-	{ LAPIC_LDR, 1, XR | XW | MR, 0, 0xff000000, 0 }, /* derived from the id in x2APIC mode */
-	{ LAPIC_DFR, 1, XR | XW, 0xffffffff, 0xf0000000, 0 },
-	{ LAPIC_SVR, 1, ALL, 0xff, 0x13ff, 0 },
-	{ LAPIC_ISR, 8, XR | MR, 0, 0, 0 },
-	{ LAPIC_TMR, 8, XR | MR, 0, 0, 0 },
-	{ LAPIC_IRR, 8, XR | MR, 0, 0, 0 },
-	{ LAPIC_ESR, 1, ALL, 0, 0, 0 },
-	{ LAPIC_LVT_CMCI, 1, ALL, LAPIC_LVT_MASKED, 0x107ff, STATUS },
-	{ LAPIC_ICR_LOW, 1, ALL, 0, 0xccfff, STATUS },
-	{ LAPIC_ICR_HIGH, 1, XR | XW, 0, 0xff000000, 0 },
-	{ LAPIC_LVT_TIMER, 1, ALL, LAPIC_LVT_MASKED, 0x700ff, STATUS },
-	{ LAPIC_LVT_THERM, 1, ALL, LAPIC_LVT_MASKED, 0x107ff, STATUS },
-	{ LAPIC_LVT_PERF, 1, ALL, LAPIC_LVT_MASKED, 0x107ff, STATUS },
-	{ LAPIC_LVT_LINT0, 1, ALL, LAPIC_LVT_MASKED, 0x1a7ff, LINT_STATUS },
-	{ LAPIC_LVT_LINT1, 1, ALL, LAPIC_LVT_MASKED, 0x1a7ff, LINT_STATUS },
-	{ LAPIC_LVT_ERROR, 1, ALL, LAPIC_LVT_MASKED, 0x100ff, STATUS },
-	{ LAPIC_TIMER_ICR, 1, ALL, 0, 0xffffffff, 0 },
-	{ LAPIC_TIMER_CCR, 1, XR | MR, 0, 0, 0 },
-	{ LAPIC_TIMER_DCR, 1, ALL, 0, 0xb, 0 },
-	{ LAPIC_SELF_IPI, 1, MW, 0, 0xff, 0 },
-};
-
-static const struct lapic_register *find_register(uint32_t offset)
+const struct lapic_register *lapic_find_register(uint32_t offset)
 {
-	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
-		const struct lapic_register *r = &registers[i];
-
+	for (const struct lapic_register *r = lapic_registers; r->name; r++)
 		if (offset >= r->offset && offset < r->offset + 16u * r->count)
 			return r;
-	}
 	return NULL;
 }
 
-void lapic_reset_registers(struct lapic *lapic)
+uint32_t lapic_reset_value(const struct lapic *lapic, const struct lapic_register *r, uint32_t n, bool init)
 {
-	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
-		const struct lapic_register *r = &registers[i];
-
-		if (r->offset == LAPIC_ID || (r->offset == LAPIC_LDR && lapic_x2apic(lapic)))
-			continue;
-		for (uint32_t n = 0; n < r->count; n++)
-			lapic_set(lapic, r->offset + 16 * n, r->reset);
+	switch (init ? r->init : r->power_up) {
+	case LAPIC_RESET_ID:
+		return lapic_x2apic(lapic) ? lapic->initial_id : lapic->initial_id << 24;
+	case LAPIC_RESET_LOGICAL:
+		return lapic_x2apic(lapic) ? lapic_logical_id(lapic->initial_id) : 0;
+	case LAPIC_RESET_KEPT:
+		return lapic_get(lapic, r->offset + 16 * n);
+	default:
+		return r->value;
 	}
 }
 
-/* Without TSC-deadline mode the upper bit of the timer mode is reserved. */
-static uint32_t writable_bits(const struct lapic *lapic, const struct lapic_register *r)
+void lapic_reset_registers(struct lapic *lapic, bool init)
+{
+	for (const struct lapic_register *r = lapic_registers; r->name; r++)
+		for (uint32_t n = 0; n < r->count; n++)
+			lapic_set(lapic, r->offset + 16 * n, lapic_reset_value(lapic, r, n, init));
+}
+
+uint32_t lapic_writable(const struct lapic *lapic, const struct lapic_register *r)
 {
 	if (r->offset == LAPIC_LVT_TIMER && !lapic->tsc_khz)
 		return r->writable & ~(1u << 18);
@@ -103,11 +107,6 @@ static uint32_t read_register(const struct lapic *lapic, uint32_t offset)
 	return lapic_get(lapic, offset);
 }
 
-static bool is_lvt(uint32_t offset)
-{
-	return offset == LAPIC_LVT_CMCI || (offset >= LAPIC_LVT_TIMER && offset <= LAPIC_LVT_ERROR);
-}
-
 /*
  * Section "Local APIC State After It Has Been Software Disabled": every LVT mask bit is set. What
  * came up before is still accepted.
@@ -116,11 +115,8 @@ static void write_svr(struct lapic *lapic, uint32_t value)
 {
 	lapic_run_timer(lapic);
 	lapic_set(lapic, LAPIC_SVR, value);
-	if (value & LAPIC_SVR_ENABLE)
-		return;
-	for (uint32_t offset = LAPIC_LVT_CMCI; offset <= LAPIC_LVT_ERROR; offset += 16)
-		if (is_lvt(offset))
-			lapic_set(lapic, offset, lapic_get(lapic, offset) | LAPIC_LVT_MASKED);
+	if (!(value & LAPIC_SVR_ENABLE))
+		lapic_lvt_mask_all(lapic);
 }
 
 /* `value` has writable bits only. */
@@ -129,7 +125,7 @@ static void write_register(struct lapic *lapic, const struct lapic_register *r, 
 	uint32_t offset = r->offset;
 
 	/* While software-disabled, mask bits cannot be cleared. */
-	if (is_lvt(offset) && !(lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE))
+	if (lapic_is_lvt(offset) && !(lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE))
 		value |= LAPIC_LVT_MASKED;
 
 	switch (offset) {
@@ -156,6 +152,14 @@ static void write_register(struct lapic *lapic, const struct lapic_register *r, 
 	case LAPIC_LVT_TIMER:
 		lapic_timer_set_lvt(lapic, value);
 		break;
+	case LAPIC_LVT_CMCI:
+	case LAPIC_LVT_THERM:
+	case LAPIC_LVT_PERF:
+	case LAPIC_LVT_LINT0:
+	case LAPIC_LVT_LINT1:
+	case LAPIC_LVT_ERROR:
+		lapic_lvt_write(lapic, offset, value);
+		break;
 	case LAPIC_TIMER_ICR:
 		lapic_timer_start(lapic, value);
 		break;
@@ -179,7 +183,7 @@ static void write_register(struct lapic *lapic, const struct lapic_register *r, 
  */
 uint64_t lapic_mmio_read(struct lapic *lapic, uint32_t offset, unsigned int size)
 {
-	const struct lapic_register *r = find_register(offset & ~15u);
+	const struct lapic_register *r = lapic_find_register(offset & ~15u);
 	unsigned int shift = (offset & 15) * 8;
 	uint64_t value;
 
@@ -195,7 +199,7 @@ uint64_t lapic_mmio_read(struct lapic *lapic, uint32_t offset, unsigned int size
 
 void lapic_mmio_write(struct lapic *lapic, uint32_t offset, unsigned int size, uint64_t value)
 {
-	const struct lapic_register *r = find_register(offset & ~15u);
+	const struct lapic_register *r = lapic_find_register(offset & ~15u);
 
 	if (!r || !(r->access & (XR | XW))) {
 		lapic_error(lapic, LAPIC_ESR_ILLEGAL_REGISTER);
@@ -204,7 +208,7 @@ void lapic_mmio_write(struct lapic *lapic, uint32_t offset, unsigned int size, u
 	if (!(r->access & XW) || (offset & 15) || size < 4)
 		return;
 	/* xAPIC mode has no fault to give for reserved bits: they are dropped. */
-	write_register(lapic, r, (uint32_t)value & writable_bits(lapic, r));
+	write_register(lapic, r, (uint32_t)value & lapic_writable(lapic, r));
 }
 
 /*
@@ -222,7 +226,7 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 	}
 	if (!lapic_x2apic(lapic) || msr < X2APIC_MSR_FIRST || msr > X2APIC_MSR_LAST)
 		return false;
-	r = find_register(offset);
+	r = lapic_find_register(offset);
 	if (!r || !(r->access & MR))
 		return false;
 	*value = read_register(lapic, offset);
@@ -240,13 +244,13 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
 		return lapic_timer_set_tsc(lapic, value);
 	if (!lapic_x2apic(lapic) || msr < X2APIC_MSR_FIRST || msr > X2APIC_MSR_LAST)
 		return false;
-	r = find_register(offset);
+	r = lapic_find_register(offset);
 	if (!r || !(r->access & MW))
 		return false;
-	writable = writable_bits(lapic, r);
+	writable = lapic_writable(lapic, r);
 
 	/* The ICR's high half is the destination, of which nothing is reserved. */
-	if ((offset == LAPIC_ICR_LOW ? (uint32_t)value : value) & ~(uint64_t)(writable | r->ignored))
+	if ((offset == LAPIC_ICR_LOW ? (uint32_t)value : value) & ~(uint64_t)(writable | r->status))
 		return false;
 	if (offset == LAPIC_ICR_LOW)
 		lapic_set(lapic, LAPIC_ICR_HIGH, (uint32_t)(value >> 32));

@@ -202,3 +202,36 @@ uint64_t lapic_run_timer(struct lapic *lapic)
 	/* A masked timer counts but wakes nobody. */
 	return lvt & LAPIC_LVT_MASKED ? CLOCK_NEVER : t->deadline;
 }
+
+void lapic_timer_save(struct lapic *lapic, struct lapic_state *state)
+{
+	const struct lapic_timer *t = &lapic->timer;
+	uint64_t ns, ticks;
+
+	lapic_run_timer(lapic);
+	state->tsc_deadline = t->tsc_deadline;
+	if (t->deadline == CLOCK_NEVER || t->tsc_deadline)
+		return;
+	ns = clock_monotonic(lapic->clock) - t->start;
+	ticks = ns_to_ticks(lapic, ns);
+	if (ticks >= t->due)
+		ticks = t->due - 1; /* it came due just now: one tick late is better than never */
+	else
+		state->tick_ns = ns - (uint64_t)ticks_to_ns(lapic, ticks);
+	state->ticks_left = t->due - ticks;
+}
+
+void lapic_timer_load(struct lapic *lapic, const struct lapic_state *state)
+{
+	uint64_t now;
+
+	lapic_timer_stop(lapic);
+	if (state->tsc_deadline)
+		lapic_timer_set_tsc(lapic, state->tsc_deadline);
+	if (!state->ticks_left)
+		return;
+	now = clock_monotonic(lapic->clock);
+	lapic->timer.start = now - (state->tick_ns < now ? state->tick_ns : now);
+	lapic->timer.due = state->ticks_left;
+	set_deadline(lapic);
+}
