@@ -112,10 +112,11 @@ void apic_message_to_msi(const struct apic_message *msg, uint64_t *addr, uint32_
 	*data = msg->vector | (uint32_t)msg->delivery << 8 | (msg->level ? DATA_LEVEL | DATA_ASSERT : 0);
 }
 
-static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
+static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_t devid)
 {
 	struct apic_message msg;
 
+	(void)devid; /* there is no interrupt remapping */
 	if (!apic_message_from_msi(addr, data, &msg))
 		return;
 	trace_route(TRACE_MSI, msg.delivery, msg.vector, msg.dest);

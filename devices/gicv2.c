@@ -241,28 +241,6 @@ void gicv2_set_ppi(struct gicv2 *gic, unsigned int cpu, uint32_t ppi, bool level
 		set_input(gic, cpu, GICV2_FIRST_PPI + ppi, level);
 }
 
-static void set_line(struct irqchip *chip, uint32_t line, bool level)
-{
-	gicv2_set_spi((struct gicv2 *)chip, line, level);
-}
-
-static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
-{
-	(void)chip;
-	log_debug_once("an MSI (%#x to %#llx) was sent, and the GICv2 takes none", data,
-		       (unsigned long long)addr);
-}
-
-static const struct irqchip_ops gicv2_ops = {
-	.set_line = set_line,
-	.send_msi = send_msi,
-};
-
-struct irqchip *gicv2_irqchip(struct gicv2 *gic)
-{
-	return &gic->chip;
-}
-
 /* --- life --- */
 
 int gicv2_create(struct gicv2 **out, unsigned int nr_cpus, unsigned int nr_irqs,

@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devices/irqchip.h"
 #include "kvm/err.h"
 
 #define GICV2_DIST_SIZE 0x1000u /* bytes of the two register frames */
@@ -109,9 +108,6 @@ int gicv2_create(struct gicv2 **out, unsigned int nr_cpus, unsigned int nr_irqs,
 		 const struct gicv2_host *host, struct err *err);
 /* NULL is fine. Devices and vCPUs must be gone. */
 void gicv2_destroy(struct gicv2 *gic);
-
-/* The interface devices see: line n is SPI n. MSIs need a GICv2m frame and are dropped here. */
-struct irqchip *gicv2_irqchip(struct gicv2 *gic);
 
 /*
  * An access of processor `cpu` at `offset` of the frame; `size` 1 to 8 bytes. Whatever is no access

@@ -17,7 +17,6 @@
 #define GICV2_MIN_ABPR (GICV2_MIN_BPR + 1)
 
 struct gicv2 {
-	struct irqchip chip; /* first */
 	struct gicv2_host host;
 	unsigned int nr_cpus, nr_irqs; /* constant, and equal to the state's */
 

@@ -20,8 +20,12 @@ struct irqchip_ops {
 	 * into a device.
 	 */
 	void (*set_line)(struct irqchip *chip, uint32_t line, bool level);
-	/* Mandatory. Delivers the message-signalled interrupt {addr, data}. Any thread. */
-	void (*send_msi)(struct irqchip *chip, uint64_t addr, uint32_t data);
+	/*
+	 * Mandatory. Delivers the message-signalled interrupt {addr, data}. `devid` is the sender's
+	 * device id, by which an ITS knows it (for PCI the requester id); other controllers ignore it.
+	 * Any thread.
+	 */
+	void (*send_msi)(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_t devid);
 };
 
 struct irqchip {

@@ -83,10 +83,15 @@ extern const struct device_row device_table[];
 #define ARM_GICV2_DIST_SIZE 0x1000ULL
 #define ARM_GICV2_CPU_SIZE  0x2000ULL
 #define ARM_GIC_REDIST_SIZE 0x20000ULL /* per vCPU */
-#define ARM_DEVICE_BASE     0x40000000ULL
-#define ARM_DEVICE_END      0x80000000ULL
-#define ARM_MAX_CPUS        512
-#define ARM_GICV2_MAX_CPUS  8
+/* Below the redistributors of ARM_MAX_CPUS vCPUs. */
+#define ARM_GIC_ITS_BASE   0x3bfd0000ULL
+#define ARM_GIC_ITS_SIZE   0x20000ULL
+#define ARM_GIC_V2M_BASE   0x3bfc0000ULL
+#define ARM_GIC_V2M_SIZE   0x1000ULL
+#define ARM_DEVICE_BASE    0x40000000ULL
+#define ARM_DEVICE_END     0x80000000ULL
+#define ARM_MAX_CPUS       512
+#define ARM_GICV2_MAX_CPUS 8
 
 /* Arm generic timer PPIs (INTID - 16), as KVM wires them and the device tree says. */
 #define ARM_PPI_SECURE_TIMER 13
@@ -129,6 +134,8 @@ struct irqchip_desc {
 	struct machine_range redist[MACHINE_MAX_REDIST];
 	unsigned int nr_redist;
 	uint32_t nr_irqs; /* INTIDs, SGIs and PPIs included */
+	/* Who takes MSIs: a GICv3's ITS, or a GICv2m frame. Size 0: it is not there. */
+	struct machine_range its, v2m;
 };
 
 struct machine_device {

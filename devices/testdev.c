@@ -42,7 +42,7 @@ static bool test_irq_write(struct device *dev, uint64_t offset, unsigned int siz
 		t->msi[offset == TEST_IRQ_MSI_HIGH] = (uint32_t)value;
 		return true;
 	case TEST_IRQ_MSI_DATA:
-		chip->ops->send_msi(chip, (uint64_t)t->msi[1] << 32 | t->msi[0], (uint32_t)value);
+		chip->ops->send_msi(chip, (uint64_t)t->msi[1] << 32 | t->msi[0], (uint32_t)value, 0);
 		return true;
 	default:
 		return false;

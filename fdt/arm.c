@@ -75,6 +75,24 @@ static void write_timer(struct tree *t, const struct machine *m)
 	tree_end(t);
 }
 
+/*
+ * Who takes MSIs, as a child of the GIC. Bindings "ARM Generic Interrupt Controller, version 3" (the
+ * ITS) and "... v1 and v2" (the GICv2m frame, which says itself what interrupts it has).
+ */
+static void write_msi(struct tree *t, const struct irqchip_desc *gic)
+{
+	bool its = gic->its.size;
+	const struct machine_range *reg = its ? &gic->its : &gic->v2m;
+
+	tree_begin_at(t, its ? "msi-controller" : "v2m", reg->base);
+	tree_string(t, "compatible", its ? "arm,gic-v3-its" : "arm,gic-v2m-frame");
+	tree_ranges(t, "reg", reg, 1);
+	tree_flag(t, "msi-controller");
+	if (its)
+		tree_u32(t, "#msi-cells", 1);
+	tree_end(t);
+}
+
 /* Bindings "ARM Generic Interrupt Controller v1 and v2" and "... version 3". */
 static void write_gic(struct tree *t, const struct irqchip_desc *gic)
 {
@@ -93,8 +111,15 @@ static void write_gic(struct tree *t, const struct irqchip_desc *gic)
 	}
 	tree_flag(t, "interrupt-controller");
 	tree_u32(t, "#interrupt-cells", 3);
-	tree_u32(t, "#address-cells", 0);
 	tree_u32(t, "phandle", PHANDLE_IRQCHIP);
+	if (gic->its.size || gic->v2m.size) {
+		tree_u32(t, "#address-cells", 2);
+		tree_u32(t, "#size-cells", 2);
+		tree_flag(t, "ranges");
+		write_msi(t, gic);
+	} else {
+		tree_u32(t, "#address-cells", 0);
+	}
 	tree_end(t);
 }
 

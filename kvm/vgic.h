@@ -31,6 +31,9 @@ struct vgic_layout {
 struct vgic {
 	int fd;
 	unsigned int version; /* 2 or 3 */
+	int its_fd;           /* -1: no ITS */
+	/* The level each line was last driven to, by INTID; a GICv2 cannot be asked for them. */
+	_Atomic uint32_t level[32];
 };
 
 /*
@@ -45,13 +48,29 @@ int vgic_create(struct vgic *vgic, const struct kvm_vm *vm, unsigned int version
  */
 int vgic_configure(const struct vgic *vgic, const struct vgic_layout *layout, struct err *err);
 
-/* Closes the device's fd; a zeroed struct with fd -1 is fine. */
+/*
+ * Adds an ITS at `address`, a multiple of 64 KiB, to a configured GICv3. -ENODEV: this host cannot;
+ * the GIC is as before.
+ */
+int vgic_create_its(struct vgic *vgic, const struct kvm_vm *vm, uint64_t address, struct err *err);
+
+/* Closes the fds; those of VGIC_NONE are fine. */
 void vgic_destroy(struct vgic *vgic);
+#define VGIC_NONE                      \
+	{                              \
+		.fd = -1, .its_fd = -1 \
+	}
 
-/* Drives the level of shared peripheral interrupt `spi` (INTID 32 + spi). Any thread. */
-int vgic_set_spi(const struct kvm_vm *vm, uint32_t spi, bool level);
+/*
+ * Drives the level of shared peripheral interrupt `spi` (INTID 32 + spi, at most 1019). Any thread;
+ * one at a time for the same `spi`.
+ */
+int vgic_set_spi(struct vgic *vgic, const struct kvm_vm *vm, uint32_t spi, bool level);
 
-/* Sends an MSI through the GIC's ITS; -ENODEV where there is none. Any thread. */
-int vgic_send_msi(const struct kvm_vm *vm, uint64_t addr, uint32_t data);
+/*
+ * Sends an MSI through the GIC's ITS, from the device it knows as `devid`; -ENODEV where there is
+ * none. Any thread.
+ */
+int vgic_send_msi(const struct kvm_vm *vm, uint64_t addr, uint32_t data, uint32_t devid);
 
 #endif

@@ -8,12 +8,14 @@
 #include "kvm/vgic.h"
 #include "vmm/arch.h"
 #include "vmm/gicv2_user_arm64.h"
+#include "vmm/msi_arm64.h"
 
 struct vm_arch {
 	struct irqchip chip;
 	const struct kvm_vm *kvm_vm;
 	struct vgic vgic;
 	struct gicv2_user *user; /* instead of the vgic; else NULL */
+	struct arm_msi msi;
 };
 
 struct gicv2_user *gicv2_user_of(const struct vm *vm)
@@ -23,18 +25,29 @@ struct gicv2_user *gicv2_user_of(const struct vm *vm)
 
 static void set_line(struct irqchip *chip, uint32_t line, bool level)
 {
+	struct vm_arch *arch = (struct vm_arch *)chip;
+
 	/* KVM refuses only lines beyond --gic-irqs, which start-up has checked. */
-	(void)vgic_set_spi(((struct vm_arch *)chip)->kvm_vm, line, level);
+	(void)vgic_set_spi(&arch->vgic, arch->kvm_vm, line, level);
 }
 
-static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
+static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_t devid)
 {
-	if (vgic_send_msi(((struct vm_arch *)chip)->kvm_vm, addr, data) < 0)
-		log_debug_once("an MSI was sent, and the GIC has no ITS to take it");
+	arm_msi_send(&((struct vm_arch *)chip)->msi, addr, data, devid);
 }
 
 static const struct irqchip_ops vgic_ops = {
 	.set_line = set_line,
+	.send_msi = send_msi,
+};
+
+static void set_user_line(struct irqchip *chip, uint32_t line, bool level)
+{
+	gicv2_user_set_line(((struct vm_arch *)chip)->user, line, level);
+}
+
+static const struct irqchip_ops user_ops = {
+	.set_line = set_user_line,
 	.send_msi = send_msi,
 };
 
@@ -52,9 +65,8 @@ int arch_vm_init(struct vm *vm, struct err *err)
 	vm->arch = calloc(1, sizeof(*vm->arch));
 	if (!vm->arch)
 		return err_host(err, ENOMEM, "the VM");
-	vm->arch->chip.ops = &vgic_ops;
 	vm->arch->kvm_vm = &vm->kvm_vm;
-	vm->arch->vgic.fd = -1;
+	vm->arch->vgic = (struct vgic)VGIC_NONE;
 	return 0;
 }
 
@@ -108,27 +120,40 @@ static void describe(struct vm *vm, enum irqchip_kind kind)
 	}
 }
 
+/* INTIDs from 1020 on are special, so the last four of 1024 are no lines. */
+static int check_lines(const struct vm *vm, struct err *err)
+{
+	uint32_t irqs = vm->cfg->gic_irqs < 1020 ? vm->cfg->gic_irqs : 1020;
+
+	for (unsigned int i = 0; i < vm->machine.nr_devices; i++) {
+		const struct machine_device *dev = &vm->machine.device[i];
+
+		if (dev->line >= (int)irqs - 32)
+			return err_user(err,
+					"--gic-irqs %u: %s at %#llx has SPI %d, INTID %d, and needs more",
+					vm->cfg->gic_irqs, dev->class->name, (unsigned long long)dev->base,
+					dev->line, dev->line + 32);
+	}
+	return 0;
+}
+
 int arch_irqchip_assume(struct vm *vm, struct err *err)
 {
-	(void)err;
+	int ret = check_lines(vm, err);
+
+	if (ret < 0)
+		return ret;
 	describe(vm, vm->cfg->irqchip == CHOOSE_GICV2        ? IRQCHIP_GICV2
 		     : vm->cfg->irqchip == CHOOSE_GICV2_USER ? IRQCHIP_GICV2_USER
 							     : IRQCHIP_GICV3);
+	arm_msi_assume(vm);
 	return 0;
 }
 
 static int create_user(struct vm *vm, struct err *err)
 {
-	int ret;
-
 	describe(vm, IRQCHIP_GICV2_USER);
-	ret = gicv2_user_create(&vm->arch->user, vm, err);
-	if (ret < 0)
-		return ret;
-	vm->irqchip = gicv2_user_irqchip(vm->arch->user);
-	log_info("irqchip gicv2-user: userspace GICv2, no in-kernel interrupt controller, %u interrupts",
-		 vm->machine.irqchip.nr_irqs);
-	return 0;
+	return gicv2_user_create(&vm->arch->user, vm, err);
 }
 
 /* v3, v2, then the one in userspace for `auto`; an explicit choice never falls back. */
@@ -170,16 +195,12 @@ static int create(struct vm *vm, struct err *err)
 	return ret;
 }
 
-int arch_irqchip_init(struct vm *vm, struct err *err)
+static int configure_vgic(struct vm *vm, struct err *err)
 {
 	const struct irqchip_desc *desc = &vm->machine.irqchip;
 	struct vgic_layout layout = { 0 };
-	int ret = create(vm, err);
 
-	if (ret < 0 || vm->arch->user)
-		return ret;
 	describe(vm, vm->arch->vgic.version == 3 ? IRQCHIP_GICV3 : IRQCHIP_GICV2);
-
 	layout.dist = desc->dist.base;
 	layout.cpu = desc->cpu.base;
 	layout.nr_irqs = desc->nr_irqs;
@@ -188,19 +209,42 @@ int arch_irqchip_init(struct vm *vm, struct err *err)
 		layout.redist[i].base = desc->redist[i].base;
 		layout.redist[i].count = (unsigned int)(desc->redist[i].size / ARM_GIC_REDIST_SIZE);
 	}
-	ret = vgic_configure(&vm->arch->vgic, &layout, err);
+	return vgic_configure(&vm->arch->vgic, &layout, err);
+}
+
+int arch_irqchip_init(struct vm *vm, struct err *err)
+{
+	struct vm_arch *arch = vm->arch;
+	int ret = check_lines(vm, err);
+
+	if (!ret)
+		ret = create(vm, err);
+	if (!ret && !arch->user)
+		ret = configure_vgic(vm, err);
+	if (!ret) {
+		arch->chip.ops = arch->user ? &user_ops : &vgic_ops;
+		ret = arm_msi_init(&arch->msi, vm, arch->user ? NULL : &arch->vgic, &arch->chip, err);
+	}
 	if (ret < 0) {
-		vgic_destroy(&vm->arch->vgic);
+		arch_irqchip_finish(vm);
 		return ret;
 	}
-	vm->irqchip = &vm->arch->chip;
-	log_info("irqchip gicv%u: in-kernel vGIC, %u interrupts", vm->arch->vgic.version, layout.nr_irqs);
+	vm->irqchip = &arch->chip;
+	if (arch->user)
+		log_info(
+			"irqchip gicv2-user: userspace GICv2, no in-kernel interrupt controller, %u interrupts, "
+			"MSIs by %s",
+			vm->machine.irqchip.nr_irqs, arm_msi_name(&arch->msi));
+	else
+		log_info("irqchip gicv%u: in-kernel vGIC, %u interrupts, MSIs by %s", arch->vgic.version,
+			 vm->machine.irqchip.nr_irqs, arm_msi_name(&arch->msi));
 	return 0;
 }
 
 void arch_irqchip_finish(struct vm *vm)
 {
 	vm->irqchip = NULL;
+	arm_msi_finish(&vm->arch->msi);
 	vgic_destroy(&vm->arch->vgic);
 	gicv2_user_destroy(vm->arch->user);
 	vm->arch->user = NULL;

@@ -29,6 +29,13 @@ enum irqchip_choice {
 	CHOOSE_APIC_KERNEL,
 };
 
+/* Has the GICv3 an ITS? */
+enum its_choice {
+	ITS_AUTO, /* where the host can */
+	ITS_ON,   /* or the VM does not start */
+	ITS_OFF,
+};
+
 /* How an x86-64 kernel learns of its hardware. */
 enum tables_choice {
 	TABLES_AUTO, /* TABLES_FDT if the kernel's command line has acpi=off, else TABLES_ACPI */
@@ -68,9 +75,10 @@ struct vm_config {
 	enum kvm_ram_backing memory_backing; /* default KVM_RAM_ANONYMOUS */
 	enum irqchip_choice irqchip;
 	uint32_t ioapics;  /* x86-64: at least so many; default 1 */
-	uint32_t gic_irqs; /* INTIDs; default 64 */
-	uint64_t gic_dist, gic_cpu, gic_redist;
+	uint32_t gic_irqs; /* INTIDs; default 128 */
+	uint64_t gic_dist, gic_cpu, gic_redist, gic_its, gic_v2m;
 	bool have_gic_redist; /* else redistributors end where the distributor begins */
+	enum its_choice its;
 	enum on_reboot on_reboot;
 	uint32_t timeout;    /* seconds; 0: none */
 	uint64_t debug_exit; /* port */

@@ -58,9 +58,9 @@ void gicv2_user_destroy(struct gicv2_user *user)
 	free(user);
 }
 
-struct irqchip *gicv2_user_irqchip(struct gicv2_user *user)
+void gicv2_user_set_line(struct gicv2_user *user, uint32_t line, bool level)
 {
-	return gicv2_irqchip(user->gic);
+	gicv2_set_spi(user->gic, line, level);
 }
 
 void gicv2_user_look(struct vcpu *vcpu)

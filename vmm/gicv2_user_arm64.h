@@ -19,7 +19,8 @@ struct gicv2_user;
 int gicv2_user_create(struct gicv2_user **out, struct vm *vm, struct err *err);
 /* NULL is fine. */
 void gicv2_user_destroy(struct gicv2_user *user);
-struct irqchip *gicv2_user_irqchip(struct gicv2_user *user);
+/* Drives SPI `line`. Any thread. */
+void gicv2_user_set_line(struct gicv2_user *user, uint32_t line, bool level);
 
 /* The VM's, or NULL: it has an in-kernel GIC. arch_arm64.c. */
 struct gicv2_user *gicv2_user_of(const struct vm *vm);

@@ -44,10 +44,11 @@ static bool send_message(const struct kernel_chip *kernel, const struct apic_mes
 }
 
 /* A guest sends an MSI by a device; both chips take it in the same way. */
-static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
+static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_t devid)
 {
 	struct apic_message msg;
 
+	(void)devid; /* there is no interrupt remapping */
 	if (!apic_message_from_msi(addr, data, &msg))
 		return;
 	trace_route(TRACE_MSI, msg.delivery, msg.vector, msg.dest);

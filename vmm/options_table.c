@@ -50,6 +50,13 @@ static const struct option_choice irqchips[] = {
 	{ NULL, 0, 0 },
 };
 
+static const struct option_choice itss[] = {
+	{ "auto", ITS_AUTO, ARM },
+	{ "on", ITS_ON, ARM },
+	{ "off", ITS_OFF, ARM },
+	{ NULL, 0, 0 },
+};
+
 static const struct option_choice backings[] = {
 	{ "anonymous", KVM_RAM_ANONYMOUS, BOTH },
 	{ "memfd", KVM_RAM_MEMFD, BOTH },
@@ -248,6 +255,35 @@ const struct option option_table[] = {
 	  .step = GICV3_ALIGN,
 	  .help = "address of a GICv3's first redistributor; if not given, they end where the distributor "
 		  "begins" },
+	{ .name = "its",
+	  .section = "machine",
+	  .type = OPTION_CHOICE,
+	  FIELD(its),
+	  .commands = VM,
+	  .platforms = ARM,
+	  .choices = itss,
+	  .help = "whether a GICv3 has an ITS, which takes MSIs: auto, if the host can give one; without it "
+		  "there is a GICv2m frame" },
+	{ .name = "gic-its",
+	  .section = "machine",
+	  .type = OPTION_ADDRESS,
+	  .placeholder = "ADDR",
+	  FIELD(gic_its),
+	  .commands = VM,
+	  .platforms = ARM,
+	  UP_TO(ADDRESS_MAX),
+	  .step = GICV3_ALIGN,
+	  .help = "address of the ITS" },
+	{ .name = "gic-v2m",
+	  .section = "machine",
+	  .type = OPTION_ADDRESS,
+	  .placeholder = "ADDR",
+	  FIELD(gic_v2m),
+	  .commands = VM,
+	  .platforms = ARM,
+	  UP_TO(ADDRESS_MAX),
+	  .step = GICV2_ALIGN,
+	  .help = "address of the GICv2m frame" },
 	{ .name = "on-reboot",
 	  .section = "machine",
 	  .type = OPTION_CHOICE,

@@ -36,7 +36,7 @@ static int check_span(const struct span *spans, unsigned int index, struct err *
 				" bytes end beyond the %d-bit address space",
 				this->name, this->base, this->size, ADDRESS_BITS);
 	for (const struct span *other = spans; other < this; other++)
-		if (this->base <= last(other) && other->base <= last(this))
+		if (other->size && this->base <= last(other) && other->base <= last(this))
 			return err_user(err,
 					"%s: 0x%" PRIx64 " to 0x%" PRIx64 " overlaps %s, 0x%" PRIx64
 					" to 0x%" PRIx64 "; choose another address",
@@ -65,13 +65,15 @@ static struct span redistributors(const struct vm_config *cfg)
 	return (struct span){ "gic-redist (by default below gic-dist)", cfg->gic_dist - size, size };
 }
 
-static int check_gic(const struct vm_config *cfg, const struct span *second, struct err *err)
+/* `second`: what this GIC has beside its distributor; `msi`: what takes MSIs. */
+static int check_gic(const struct vm_config *cfg, struct span second, struct span msi, struct err *err)
 {
 	const struct span spans[] = {
 		{ "RAM", ARM_RAM_BASE, cfg->memory },
 		{ "the devices", ARM_DEVICE_BASE, ARM_DEVICE_END - ARM_DEVICE_BASE },
 		{ "gic-dist", cfg->gic_dist, ARM_GIC_DIST_SIZE },
-		*second,
+		second,
+		msi,
 	};
 	int ret = 0;
 
@@ -82,19 +84,24 @@ static int check_gic(const struct vm_config *cfg, const struct span *second, str
 
 static int check_gicv3(const struct vm_config *cfg, struct err *err)
 {
-	const struct span redist = redistributors(cfg);
+	const struct span its = { "gic-its", cfg->gic_its, ARM_GIC_ITS_SIZE };
+	const struct span v2m = { "gic-v2m", cfg->gic_v2m, ARM_GIC_V2M_SIZE };
 	int ret = check_aligned("gic-dist", cfg->gic_dist, GICV3_ALIGN, "GICv3", err);
 
-	if (ret)
-		return ret;
-	return check_gic(cfg, &redist, err);
+	/* With its auto it may become either. */
+	if (!ret && cfg->its != ITS_OFF)
+		ret = check_gic(cfg, redistributors(cfg), its, err);
+	if (!ret && cfg->its != ITS_ON)
+		ret = check_gic(cfg, redistributors(cfg), v2m, err);
+	return ret;
 }
 
 static int check_gicv2(const struct vm_config *cfg, struct err *err)
 {
 	const struct span cpu = { "gic-cpu", cfg->gic_cpu, ARM_GIC_CPU_SIZE };
+	const struct span v2m = { "gic-v2m", cfg->gic_v2m, ARM_GIC_V2M_SIZE };
 
-	return check_gic(cfg, &cpu, err);
+	return check_gic(cfg, cpu, v2m, err);
 }
 
 static bool is_gicv2(enum irqchip_choice choice)
@@ -110,6 +117,10 @@ int platform_check(const struct vm_config *cfg, struct err *err)
 		return err_user(
 			err, "cpus: %" PRIu32 " is not allowed; a GICv2 serves 1 to %d: choose irqchip gicv3",
 			cfg->cpus, ARM_GICV2_MAX_CPUS);
+	if (cfg->irqchip == CHOOSE_GICV2 && cfg->its == ITS_ON)
+		return err_user(
+			err, "its: on is not allowed; only a GICv3 has an ITS: choose irqchip gicv3, or its "
+			     "off to have a GICv2m frame");
 	/* auto may become either. */
 	if (!is_gicv2(cfg->irqchip))
 		ret = check_gicv3(cfg, err);

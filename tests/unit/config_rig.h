@@ -176,6 +176,9 @@ static inline void assert_same_vm(const struct vm_config *a, const struct vm_con
 	assert_int_equal(a->gic_cpu, b->gic_cpu);
 	assert_int_equal(a->have_gic_redist, b->have_gic_redist);
 	assert_int_equal(a->gic_redist, b->gic_redist);
+	assert_int_equal(a->its, b->its);
+	assert_int_equal(a->gic_its, b->gic_its);
+	assert_int_equal(a->gic_v2m, b->gic_v2m);
 	assert_int_equal(a->on_reboot, b->on_reboot);
 	assert_int_equal(a->timeout, b->timeout);
 	assert_int_equal(a->have_debug_exit, b->have_debug_exit);

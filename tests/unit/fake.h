@@ -121,10 +121,11 @@ static inline void fake_irqchip_set_line(struct irqchip *chip, uint32_t line, bo
 	fake->level[line] = level;
 }
 
-static inline void fake_irqchip_send_msi(struct irqchip *chip, uint64_t addr, uint32_t data)
+static inline void fake_irqchip_send_msi(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_t devid)
 {
 	struct fake_irqchip *fake = (struct fake_irqchip *)chip;
 
+	(void)devid;
 	fake->messages++;
 	fake->msi_addr = addr;
 	fake->msi_data = data;

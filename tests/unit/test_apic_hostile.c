@@ -224,7 +224,7 @@ static void step(void)
 		break;
 	case 1:
 		apic->chip.ops->send_msi(&apic->chip, 0xfee00000 | (any_value() & 0xfffff),
-					 (uint32_t)any_value());
+					 (uint32_t)any_value(), (uint32_t)any_value());
 		break;
 	case 2:
 		lapic_accept(lapic, any(8), (uint8_t)any_value(), any(2));

@@ -28,7 +28,8 @@ static void the_platform_is_arm(void **state)
 static void every_gic_option_is_taken(void **state)
 {
 	struct vm_config cfg = RUN("/Image", "--irqchip=gicv3", "--gic-irqs", "256", "--gic-dist",
-				   "0x3ff00000", "--gic-cpu", "0x3fe00000", "--gic-redist", "805306368");
+				   "0x3ff00000", "--gic-cpu", "0x3fe00000", "--gic-redist", "805306368",
+				   "--its", "on", "--gic-its", "0x20000000", "--gic-v2m", "0x20001000");
 
 	(void)state;
 	assert_int_equal(cfg.irqchip, CHOOSE_GICV3);
@@ -37,6 +38,9 @@ static void every_gic_option_is_taken(void **state)
 	assert_int_equal(cfg.gic_cpu, 0x3fe00000);
 	assert_true(cfg.have_gic_redist);
 	assert_int_equal(cfg.gic_redist, 0x30000000);
+	assert_int_equal(cfg.its, ITS_ON);
+	assert_int_equal(cfg.gic_its, 0x20000000);
+	assert_int_equal(cfg.gic_v2m, 0x20001000);
 	assert_survives_dump(&cfg);
 	config_finish(&cfg);
 
@@ -186,6 +190,45 @@ static void a_gicv3_overlaps_nothing(void **state)
 	TAKES("--irqchip=gicv3", "--gic-cpu=0x80000000");
 }
 
+/* 128 KiB and a page. Only one of them is ever there. */
+static void who_takes_msis_overlaps_nothing(void **state)
+{
+	(void)state;
+	TAKES("--irqchip=gicv3", "--its=on", "-c512");
+	TAKES("--irqchip=gicv3", "--its=on", "--gic-its=0x3ffb0000", "-c1");
+	REFUSES("gic-its: 0x3ffc0000 to 0x3ffdffff overlaps gic-redist (by default below gic-dist), "
+		"0x3ffd0000 to 0x3ffeffff",
+		"--irqchip=gicv3", "--gic-its=0x3ffc0000");
+	REFUSES("gic-its: 0x3fff0000 to 0x4000ffff overlaps the devices", "--its=on", "--gic-dist=0x10000000",
+		"--gic-its=0x3fff0000");
+	REFUSES("gic-its: 0x80000000 to 0x8001ffff overlaps RAM", "--gic-its=0x80000000");
+	REFUSES("--gic-its: \"0x20001000\" is not allowed", "--gic-its=0x20001000");
+	REFUSES("gic-its: at 0xfffffffff0000 its 0x20000 bytes end beyond", "--gic-its=0xfffffffff0000");
+	TAKES("--its=off", "--gic-its=0x80000000");
+	TAKES("--irqchip=gicv2", "--gic-its=0x80000000");
+
+	REFUSES("gic-v2m: 0x3fff0000 to 0x3fff0fff overlaps gic-dist", "--its=off", "--gic-v2m=0x3fff0000");
+	REFUSES("gic-v2m: 0x3ffd0000 to 0x3ffd0fff overlaps gic-cpu", "--irqchip=gicv2",
+		"--gic-v2m=0x3ffd0000");
+	REFUSES("gic-v2m: 0x40003000 to 0x40003fff overlaps the devices", "--gic-v2m=0x40003000");
+	REFUSES("gic-v2m: 0x80000000 to 0x80000fff overlaps RAM", "--gic-v2m=0x80000000");
+	REFUSES("--gic-v2m: \"0x20000800\" is not allowed", "--gic-v2m=0x20000800");
+	TAKES("--irqchip=gicv3", "--its=on", "--gic-v2m=0x80000000");
+	TAKES("--gic-v2m=0x3bfd0000");
+}
+
+static void only_a_gicv3_has_an_its(void **state)
+{
+	(void)state;
+	TAKES("--irqchip=gicv3", "--its=on");
+	TAKES("--its=on");
+	TAKES("--irqchip=gicv2", "--its=auto");
+	TAKES("--irqchip=gicv2", "--its=off");
+	REFUSES("its: on is not allowed; only a GICv3 has an ITS: choose irqchip gicv3, or its off",
+		"--irqchip=gicv2", "--its=on");
+	REFUSES("--its: \"yes\" is not allowed; allowed is auto, on, off", "--its=yes");
+}
+
 static void auto_must_suit_both(void **state)
 {
 	(void)state;
@@ -228,6 +271,8 @@ int main(void)
 		cmocka_unit_test(alignment),
 		cmocka_unit_test(a_gicv2_overlaps_nothing),
 		cmocka_unit_test(a_gicv3_overlaps_nothing),
+		cmocka_unit_test(who_takes_msis_overlaps_nothing),
+		cmocka_unit_test(only_a_gicv3_has_an_its),
 		cmocka_unit_test(auto_must_suit_both),
 		cmocka_unit_test(the_example_is_a_definition),
 	};

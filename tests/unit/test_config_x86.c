@@ -109,7 +109,8 @@ static void the_kernel_tells_its_format(void **state)
 
 static void gic_options_are_said_to_be_for_aarch64(void **state)
 {
-	static const char *const names[] = { "gic-irqs", "gic-dist", "gic-cpu", "gic-redist" };
+	static const char *const names[] = { "gic-irqs", "gic-dist", "gic-cpu", "gic-redist",
+					     "its",      "gic-its",  "gic-v2m" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

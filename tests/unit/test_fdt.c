@@ -342,15 +342,19 @@ static void accepted_by_dtc(const struct machine *m)
 
 static void dtc_has_no_warnings(void **state)
 {
-	struct machine machines[] = { make_pc(1, 256 * MIB), make_pc(254, 5ULL << 30), make_gicv3(512),
-				      make_gicv3(1), make_gicv2(8) };
+	struct machine machines[] = { make_pc(1, 256 * MIB), make_pc(254, 5ULL << 30),
+				      make_gicv3(512),       make_gicv3(1),
+				      make_gicv2(8),         make_gicv3(2),
+				      make_gicv2(1) };
 
 	(void)state;
 	if (system("command -v dtc >/dev/null") != 0) {
 		print_message("skipped: dtc is not installed (package device-tree-compiler)\n");
 		skip();
 	}
-	for (unsigned int i = 0; i < 5; i++) {
+	machines[5].irqchip.its = (struct machine_range){ 0x3bfd0000, 0x20000 };
+	machines[6].irqchip.v2m = (struct machine_range){ 0x3bfc0000, 0x1000 };
+	for (unsigned int i = 0; i < 7; i++) {
 		accepted_by_dtc(&machines[i]);
 		machines[i].initrd = (struct machine_range){ 0x88000000, 0x1000 };
 		machines[i].have_seeds = true;

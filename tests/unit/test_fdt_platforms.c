@@ -111,6 +111,66 @@ static void arm_gicv2(void **state)
 	}
 }
 
+/* Addresses of a child translate one to one, with two cells each. */
+static void has_msi_child(const void *fdt, const char *gic)
+{
+	has_cells(fdt, gic, "#address-cells", 1, 2);
+	has_cells(fdt, gic, "#size-cells", 1, 2);
+	has_flag(fdt, gic, "ranges");
+}
+
+static void arm_its(void **state)
+{
+	struct machine m = make_gicv3(512);
+	const char *gic = "/interrupt-controller@3fff0000";
+	const char *its = "/interrupt-controller@3fff0000/msi-controller@3bfd0000";
+	void *fdt;
+
+	(void)state;
+	m.irqchip.its = (struct machine_range){ 0x3bfd0000, 0x20000 };
+	fdt = build(&m);
+	has_msi_child(fdt, gic);
+	has_string(fdt, its, "compatible", "arm,gic-v3-its");
+	has_flag(fdt, its, "msi-controller");
+	has_cells(fdt, its, "#msi-cells", 1, 1);
+	has_cells(fdt, its, "reg", 4, 0, 0x3bfd0000, 0, 0x20000);
+	assert_int_equal(count_compatible(fdt, "arm,gic-v2m-frame"), 0);
+	free(fdt);
+}
+
+static void arm_gicv2m(void **state)
+{
+	struct machine machines[] = { make_gicv2(8), make_gicv3(1) };
+	const char *gic = "/interrupt-controller@3fff0000";
+	const char *v2m = "/interrupt-controller@3fff0000/v2m@1003bfc0000";
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		void *fdt;
+
+		machines[i].irqchip.v2m = (struct machine_range){ 0x1003bfc0000, 0x1000 };
+		fdt = build(&machines[i]);
+		has_msi_child(fdt, gic);
+		has_string(fdt, v2m, "compatible", "arm,gic-v2m-frame");
+		has_flag(fdt, v2m, "msi-controller");
+		has_cells(fdt, v2m, "reg", 4, 0x100, 0x3bfc0000, 0, 0x1000);
+		assert_int_equal(count_compatible(fdt, "arm,gic-v3-its"), 0);
+		free(fdt);
+	}
+}
+
+static void arm_without_msis(void **state)
+{
+	struct machine m = make_gicv3(1);
+	void *fdt = build(&m);
+
+	(void)state;
+	has_cells(fdt, "/interrupt-controller@3fff0000", "#address-cells", 1, 0);
+	assert_int_equal(count_compatible(fdt, "arm,gic-v3-its"), 0);
+	assert_int_equal(count_compatible(fdt, "arm,gic-v2m-frame"), 0);
+	free(fdt);
+}
+
 /* --- PC --- */
 
 static void pc_cpus(void **state)
@@ -202,10 +262,17 @@ static void pc_io_ports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arm_cpus),    cmocka_unit_test(arm_psci),
-		cmocka_unit_test(arm_gicv3),   cmocka_unit_test(arm_gicv3_regions),
-		cmocka_unit_test(arm_gicv2),   cmocka_unit_test(pc_cpus),
-		cmocka_unit_test(pc_apics),    cmocka_unit_test(pc_several_ioapics),
+		cmocka_unit_test(arm_cpus),
+		cmocka_unit_test(arm_psci),
+		cmocka_unit_test(arm_gicv3),
+		cmocka_unit_test(arm_gicv3_regions),
+		cmocka_unit_test(arm_gicv2),
+		cmocka_unit_test(arm_its),
+		cmocka_unit_test(arm_gicv2m),
+		cmocka_unit_test(arm_without_msis),
+		cmocka_unit_test(pc_cpus),
+		cmocka_unit_test(pc_apics),
+		cmocka_unit_test(pc_several_ioapics),
 		cmocka_unit_test(pc_io_ports),
 	};
 

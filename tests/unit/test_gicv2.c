@@ -241,20 +241,6 @@ static void test_inputs_that_do_not_exist(void **state)
 	assert_memory_equal(&before, &after, sizeof(before));
 }
 
-static void test_as_an_irqchip(void **state)
-{
-	struct irq_line line = { .chip = gicv2_irqchip(rig.gic), .line = A - 32 };
-
-	(void)state;
-	level_spi();
-	irq_line_set(&line, true);
-	assert_true(rig.input[0][GICV2_IRQ]);
-	irq_line_set(&line, false);
-	assert_false(rig.input[0][GICV2_IRQ]);
-	line.chip->ops->send_msi(line.chip, 0x08020040, A);
-	assert_int_equal(rig.changes, 2);
-}
-
 /* --- "Interrupt prioritization" --- */
 
 static void test_highest_priority_first(void **state)
@@ -499,7 +485,6 @@ int main(void)
 		TEST(test_edge_while_active),
 		TEST(test_ppis_are_each_processors_own),
 		TEST(test_inputs_that_do_not_exist),
-		TEST(test_as_an_irqchip),
 		TEST(test_highest_priority_first),
 		TEST(test_lowest_priority_is_never_signalled),
 		TEST(test_preemption_nests),

@@ -81,7 +81,7 @@ static void run_tells_defaults_statuses_and_keys(void **state)
 		"(default warn)",
 		"(default 0x3fff0000)",
 		"(default 0x3ffd0000)",
-		"(default 64)",
+		"(default 128)",
 		"auto|gicv3|gicv2|gicv2-user|apic",
 		"exit|restart",
 		"stdio|null",

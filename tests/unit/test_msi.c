@@ -16,7 +16,7 @@
 
 static void msi(uint64_t addr, uint32_t data)
 {
-	apic->chip.ops->send_msi(&apic->chip, addr, data);
+	apic->chip.ops->send_msi(&apic->chip, addr, data, 0);
 }
 
 static void test_destinations(void **state)

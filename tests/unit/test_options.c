@@ -95,9 +95,12 @@ static void defaults(void **state)
 	assert_int_equal(cfg.cpus, 1);
 	assert_int_equal(cfg.memory, 256 * MIB);
 	assert_int_equal(cfg.irqchip, CHOOSE_AUTO);
-	assert_int_equal(cfg.gic_irqs, 64);
+	assert_int_equal(cfg.gic_irqs, 128);
 	assert_int_equal(cfg.gic_dist, 0x3fff0000);
 	assert_int_equal(cfg.gic_cpu, 0x3ffd0000);
+	assert_int_equal(cfg.its, ITS_AUTO);
+	assert_int_equal(cfg.gic_its, 0x3bfd0000);
+	assert_int_equal(cfg.gic_v2m, 0x3bfc0000);
 	assert_false(cfg.have_gic_redist);
 	assert_int_equal(cfg.on_reboot, ON_REBOOT_EXIT);
 	assert_int_equal(cfg.timeout, 0);

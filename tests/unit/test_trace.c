@@ -391,7 +391,7 @@ static void test_an_ipi_a_message_and_an_nmi(void **state)
 	apic = create_apic(2);
 	lapic_mmio_write(&apic->lapic[0], LAPIC_ICR_HIGH, 4, 1 << 24);
 	lapic_mmio_write(&apic->lapic[0], LAPIC_ICR_LOW, 4, 0x42);
-	apic->chip.ops->send_msi(&apic->chip, 0xfee01000, 0x55);
+	apic->chip.ops->send_msi(&apic->chip, 0xfee01000, 0x55, 0);
 	lapic_mmio_write(&apic->lapic[0], LAPIC_ICR_LOW, 4, APIC_NMI << 8);
 	expect_records(expected, sizeof(expected) / sizeof(expected[0]));
 	apic_destroy(apic);
