@@ -139,8 +139,8 @@ GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096
 
 GUEST_OUT := $(OUT)/tests/guest
 GUEST_SRC := tests/guest/$(SUFFIX)
-GUEST_LIB := $(addprefix $(GUEST_OUT)/obj/,start.o guest.o check.o)
-GUEST_NAMES := $(filter-out check guest,$(basename $(notdir $(wildcard tests/guest/*.c $(GUEST_SRC)/*.c))))
+GUEST_LIB := $(addprefix $(GUEST_OUT)/obj/,start.o guest.o check.o $(if $(filter arm64,$(SUFFIX)),lpi.o))
+GUEST_NAMES := $(filter-out check guest lpi,$(basename $(notdir $(wildcard tests/guest/*.c $(GUEST_SRC)/*.c))))
 
 ifeq ($(SUFFIX),x86)
 GUESTS := $(GUEST_NAMES:%=$(GUEST_OUT)/%.elf) \
@@ -200,6 +200,14 @@ $(GUEST_OUT)/%.flat: $(GUEST_OUT)/obj/flat.o $(GUEST_OUT)/obj/%.o $(GUEST_LIB) $
 
 .SECONDARY:
 -include $(wildcard $(GUEST_OUT)/obj/*.d)
+
+# A VM that goes on in another process: run by tests/guest/run.
+ifeq ($(SUFFIX),arm64)
+guests: $(OUT)/tests/restore/restore
+$(OUT)/tests/restore/restore: $(OUT)/tests/restore/restore.o $(OUT)/libvireo.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBFDT)
+endif
 
 # On this machine's /dev/kvm if there is one, and on the emulated hosts.
 .PHONY: test-guest

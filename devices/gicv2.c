@@ -256,7 +256,6 @@ int gicv2_create(struct gicv2 **out, unsigned int nr_cpus, unsigned int nr_irqs,
 	gic = calloc(1, sizeof(*gic));
 	if (!gic)
 		return err_host(err, ENOMEM, "the GICv2");
-	gic->chip.ops = &gicv2_ops;
 	gic->host = *host;
 	gic->nr_cpus = nr_cpus;
 	gic->nr_irqs = nr_irqs;

@@ -120,4 +120,7 @@ int kvm_device_create(const struct kvm_vm *vm, uint32_t type);
 /* Sets attribute `attr` of `group` from *value (NULL for attributes without one). No message. */
 int kvm_device_set(int fd, uint32_t group, uint64_t attr, const void *value);
 
+/* Reads attribute `attr` of `group` into *value, which has the attribute's size. No message. */
+int kvm_device_get(int fd, uint32_t group, uint64_t attr, void *value);
+
 #endif

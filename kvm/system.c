@@ -113,3 +113,14 @@ int kvm_device_set(int fd, uint32_t group, uint64_t attr, const void *value)
 
 	return ioctl(fd, KVM_SET_DEVICE_ATTR, &set) < 0 ? -errno : 0;
 }
+
+int kvm_device_get(int fd, uint32_t group, uint64_t attr, void *value)
+{
+	struct kvm_device_attr get = {
+		.group = group,
+		.attr = attr,
+		.addr = (uint64_t)(uintptr_t)value,
+	};
+
+	return ioctl(fd, KVM_GET_DEVICE_ATTR, &get) < 0 ? -errno : 0;
+}

@@ -9,6 +9,7 @@
 #include "vmm/arch.h"
 #include "vmm/gicv2_user_arm64.h"
 #include "vmm/msi_arm64.h"
+#include "vmm/state_arm64.h"
 
 struct vm_arch {
 	struct irqchip chip;
@@ -239,6 +240,11 @@ int arch_irqchip_init(struct vm *vm, struct err *err)
 		log_info("irqchip gicv%u: in-kernel vGIC, %u interrupts, MSIs by %s", arch->vgic.version,
 			 vm->machine.irqchip.nr_irqs, arm_msi_name(&arch->msi));
 	return 0;
+}
+
+struct vgic *arch_vgic(struct vm *vm)
+{
+	return &vm->arch->vgic;
 }
 
 void arch_irqchip_finish(struct vm *vm)

@@ -354,10 +354,8 @@ void vm_init(struct vm *vm, const struct vm_config *cfg, struct loop *loop, stru
 	};
 }
 
-int vm_start(struct vm *vm, struct err *err)
+static int start_until(struct vm *vm, unsigned int last, struct err *err)
 {
-	unsigned int last = vm->cfg->dry_run ? NR_STAGES - 1 : NR_STAGES;
-
 	while (vm->stages < last) {
 		const struct stage *stage = &stages[vm->stages];
 		int ret;
@@ -373,9 +371,19 @@ int vm_start(struct vm *vm, struct err *err)
 	return 0;
 }
 
-void vm_stop(struct vm *vm)
+int vm_prepare(struct vm *vm, struct err *err)
 {
-	while (vm->stages) {
+	return start_until(vm, NR_STAGES - 1, err);
+}
+
+int vm_start(struct vm *vm, struct err *err)
+{
+	return start_until(vm, vm->cfg->dry_run ? NR_STAGES - 1 : NR_STAGES, err);
+}
+
+static void stop_until(struct vm *vm, unsigned int last)
+{
+	while (vm->stages > last) {
 		const struct stage *stage = &stages[--vm->stages];
 
 		if (stage->stop) {
@@ -383,6 +391,16 @@ void vm_stop(struct vm *vm)
 			stage->stop(vm);
 		}
 	}
+}
+
+void vm_halt(struct vm *vm)
+{
+	stop_until(vm, NR_STAGES - 1);
+}
+
+void vm_stop(struct vm *vm)
+{
+	stop_until(vm, 0);
 }
 
 int vm_describe(struct vm *vm, struct err *err)

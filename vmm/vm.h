@@ -92,6 +92,15 @@ void vm_init(struct vm *vm, const struct vm_config *cfg, struct loop *loop, stru
  */
 int vm_start(struct vm *vm, struct err *err);
 
+/*
+ * Starts every stage but the last; the state of another VM may be loaded then, before vm_start() does
+ * the rest.
+ */
+int vm_prepare(struct vm *vm, struct err *err);
+
+/* Stops the vCPUs for good, and leaves all else as it is: for saving it. Followed by vm_stop(). */
+void vm_halt(struct vm *vm);
+
 /* Stops and undoes. Afterwards vm_init() may be called again. */
 void vm_stop(struct vm *vm);
 

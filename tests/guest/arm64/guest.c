@@ -9,6 +9,7 @@ const char *cmdline;
 
 void (*volatile handler[1020])(void);
 volatile unsigned int taken[MAX_CPUS][1020];
+volatile unsigned int lpis[MAX_CPUS][MAX_LPIS];
 volatile unsigned int spurious;
 volatile unsigned int fiqs;
 volatile uint64_t last_esr, last_far;
@@ -167,15 +168,6 @@ bool fdt_has(const char *text)
 /* --- GIC --- */
 
 enum {
-	GICD_CTLR = 0x0000,
-	GICD_IGROUPR = 0x0080,
-	GICD_ISENABLER = 0x0100,
-	GICD_ICENABLER = 0x0180,
-	GICD_ISPENDR = 0x0200,
-	GICD_ITARGETSR = 0x0800,
-	GICD_ICFGR = 0x0c00, /* two bits each: 00 level, 10 edge */
-	GICD_SGIR = 0x0f00,
-	GICD_IROUTER = 0x6000,
 	GICR_SGI_BASE = 0x10000, /* the second page of a redistributor has the registers of SGIs and PPIs */
 
 	GICC_CTLR = 0x00,
@@ -184,15 +176,19 @@ enum {
 	GICC_EOIR = 0x10,
 };
 
-/* Where the registers of one interrupt are that come one bit each. */
-static uint64_t bank(unsigned int intid)
+uint64_t redistributor(unsigned int cpu)
+{
+	return GIC_DIST - (cpus - cpu) * GIC_REDIST;
+}
+
+uint64_t bank(unsigned int intid)
 {
 	if (gic_version == 3 && intid < 32)
-		return GIC_DIST - (cpus - this_cpu()) * GIC_REDIST + GICR_SGI_BASE;
+		return redistributor(this_cpu()) + GICR_SGI_BASE;
 	return GIC_DIST;
 }
 
-void enable_interrupt(unsigned int intid)
+static void enable(unsigned int intid, uint32_t trigger)
 {
 	uint64_t base = bank(intid);
 	uint32_t bit = 1u << intid % 32;
@@ -208,9 +204,24 @@ void enable_interrupt(unsigned int intid)
 	if (intid >= 32) {
 		uint64_t config = base + GICD_ICFGR + intid / 16 * 4;
 
-		write32(config, read32(config) & ~(3u << intid % 16 * 2)); /* level-triggered */
+		write32(config, (read32(config) & ~(3u << intid % 16 * 2)) | trigger << intid % 16 * 2);
 	}
 	write32(base + GICD_ISENABLER + intid / 32 * 4, bit);
+}
+
+void enable_interrupt(unsigned int intid)
+{
+	enable(intid, 0);
+}
+
+void enable_edge(unsigned int intid)
+{
+	enable(intid, 2);
+}
+
+void set_priority(unsigned int intid, uint8_t priority)
+{
+	write8(bank(intid) + GICD_IPRIORITYR + intid, priority);
 }
 
 void disable_interrupt(unsigned int intid)
@@ -252,15 +263,21 @@ static void start_gic(void)
 static void take_interrupt(void)
 {
 	uint32_t iar = gic_version == 3 ? (uint32_t)read_sysreg(ICC_IAR1) : read32(GIC_CPU + GICC_IAR);
-	uint32_t intid = iar & 0x3ff;
+	uint32_t intid = iar & (gic_version == 3 ? 0xffffff : 0x3ff);
 
-	if (intid >= 1020) {
+	if (intid >= 1020 && intid < FIRST_LPI) {
 		spurious++;
 		return;
 	}
-	taken[this_cpu()][intid]++;
-	if (handler[intid])
-		handler[intid]();
+	if (intid < 1020) {
+		taken[this_cpu()][intid]++;
+		if (handler[intid])
+			handler[intid]();
+	} else if (intid - FIRST_LPI < MAX_LPIS) {
+		lpis[this_cpu()][intid - FIRST_LPI]++;
+	} else {
+		spurious++;
+	}
 	barrier();
 	if (gic_version == 3)
 		write_sysreg(ICC_EOIR1, iar);

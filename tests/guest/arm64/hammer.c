@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Two CPUs do what no sane guest does: accesses of random kind, width, address and value to every
- * device, "count=N" each, from "seed=N"; with "gic=2" mostly to a GICv2's two frames. The VMM must
- * survive, and the machine must still switch off.
+ * device, "count=N" each, from "seed=N". The VMM must survive, and the machine must still switch off.
  * Left out is only what a guest may do to end itself: panic.
  */
 #include "guest.h"
 
 static uint64_t count;
-static bool gicv2;
 static uint64_t state[2];
 
 /* xorshift64* */
@@ -73,9 +71,7 @@ static void access(uint64_t addr, uint64_t value)
 
 static uint64_t some_address(void)
 {
-	if (gicv2 && below(4))
-		return below(2) ? GIC_DIST + below(0x1010) : GIC_CPU + below(0x100) + below(2) * 0x1000;
-	switch (below(6)) {
+	switch (below(8)) {
 	case 0:
 		return UART + below(16);
 	case 1:
@@ -87,6 +83,10 @@ static uint64_t some_address(void)
 	case 4:
 		return GIC_DIST + 0x10000 - 0x100000 +
 		       below(0x100000 - 0x30000); /* below the GIC of two CPUs */
+	case 5:
+		return GIC_V2M + (below(4) ? 0x40 : below(0x1000));
+	case 6:
+		return GIC_ITS + below(2) * 0x10000 + below(0x200);
 	default:
 		return 0x40020000 + below(0x3ffe0000);
 	}
@@ -105,9 +105,6 @@ static void undescribed(uint64_t addr)
 
 static void hammer(void)
 {
-	/* What the GIC makes of that may be interrupts without end. */
-	if (gicv2)
-		interrupts(false);
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t addr = some_address();
 
@@ -125,7 +122,6 @@ void guest_main(void)
 	uint64_t seed = option_number("seed", 1);
 
 	count = option_number("count", 10000);
-	gicv2 = option_is("gic", "2");
 	state[0] = seed * 0x9e3779b97f4a7c15ULL + 1;
 	state[1] = ~state[0];
 	check_eq("second-cpu", (uint64_t)start_cpu(1), PSCI_SUCCESS);

@@ -81,6 +81,56 @@ for chip in gicv2 gicv2-user; do
 	done
 done
 
+# MSIs: an ITS where the host can give one, else a frame.
+if "$vireo" run --dry-run --its on "$end_guest" </dev/null >/dev/null 2>&1; then
+	checks its its.image -c 2 -a cpus=2
+elif begin its; then
+	skip "this host's KVM has no ITS"
+fi
+checks v2m v2m.image --its off -a "irqs=$irqs"
+checks v2m-gicv2-user v2m.image --irqchip gicv2-user -a "irqs=$irqs"
+checks v2m-64-interrupts v2m.image --its off --gic-irqs 64 -a irqs=64
+checks v2m-992-interrupts v2m.image --its off --gic-irqs 992 -a irqs=992
+
+# restores NAME ARGUMENT...: a VM that is saved, by a process of its own each time, until it has come to its end.
+restore=$(dirname "$vireo")/tests/restore/restore
+restores() {
+	begin "$1" || return 0
+	shift
+	rm -f "$work/state"
+	what=start
+	saved=-1
+	: >"$work/whole"
+	while
+		timeout -k 10 $limit "$restore" $what "$work/state" "$guests/restore.image" -m 32M "$@" \
+			>"$work/out" 2>"$work/err" </dev/null
+		status=$?
+		cat "$work/out" >>"$work/whole"
+		saved=$((saved + 1))
+		[ $status = 0 ] && grep -q '^INFO saved' "$work/out"
+	do
+		what=resume
+	done
+	mv "$work/whole" "$work/out"
+	status_is 0
+	checks_hold
+	[ $saved = 2 ] || problem "the VM was saved $saved times, not twice"
+	if [ ! "$problems" ]; then
+		timeout -k 10 $limit "$restore" spoil "$work/state" "$guests/restore.image" -m 32M "$@" \
+			>>"$work/out" 2>"$work/err" </dev/null
+		status=$?
+		status_is 0
+		says '^INFO refused'
+	fi
+	rm -f "$work/state"
+	end
+}
+restores restore -c 4 -a cpus=4
+restores restore-more-interrupts -c 4 -a cpus=4 --gic-irqs 992
+[ $gic = 3 ] && restores restore-without-its -c 4 -a cpus=4 --its off
+
+checks hammer-without-its hammer.image -c 2 --its off -a "cpus=2 seed=4 count=20000"
+
 ends end-poweroff 0 poweroff
 ends end-reset 10 reset
 ends end-reset2 10 reset2
