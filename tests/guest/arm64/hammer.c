@@ -1,42 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Two CPUs do what no sane guest does: accesses of random kind, width, address and value to every
- * device, "count=N" each, from "seed=N". The VMM must survive, and the machine must still switch off.
- * Left out is only what a guest may do to end itself: panic.
+ * CPUs that do what no sane guest does: accesses of random kind, width, address and value to every device
+ * and to the GIC, with interrupts off. The VMM must survive, and the machine must still switch off. Left
+ * out is only what a guest may do to end itself: panic.
  */
-#include "guest.h"
+#include "hammer.h"
 
-static uint64_t count;
-static uint64_t state[2];
-
-/* xorshift64* */
-static uint32_t any(void)
+static uint64_t clock_ticks(void)
 {
-	uint64_t *s = &state[this_cpu()];
-
-	*s ^= *s >> 12;
-	*s ^= *s << 25;
-	*s ^= *s >> 27;
-	return (uint32_t)((*s * 0x2545f4914f6cdd1dULL) >> 32);
+	return now();
 }
 
-static uint32_t below(uint32_t n)
+static uint64_t clock_hz(void)
 {
-	return any() % n;
-}
-
-static uint64_t some_value(void)
-{
-	switch (below(4)) {
-	case 0:
-		return 0;
-	case 1:
-		return 1ULL << below(64);
-	case 2:
-		return any() & 0xff;
-	default:
-		return (uint64_t)any() << 32 | any();
-	}
+	return read_sysreg("cntfrq_el0");
 }
 
 /* With the MMU off accesses must be aligned. */
@@ -71,7 +48,7 @@ static void access(uint64_t addr, uint64_t value)
 
 static uint64_t some_address(void)
 {
-	switch (below(8)) {
+	switch (below(10)) {
 	case 0:
 		return UART + below(16);
 	case 1:
@@ -81,11 +58,15 @@ static uint64_t some_address(void)
 	case 3:
 		return UART + below(0x20000);
 	case 4:
-		return GIC_DIST + 0x10000 - 0x100000 +
-		       below(0x100000 - 0x30000); /* below the GIC of two CPUs */
+		return GIC_DIST + below(below(8) ? 0x1000 : 0x10000);
 	case 5:
+		return gic_version == 2 ? GIC_CPU + below(0x2000)
+					: GIC_DIST - (1 + below(cpus)) * GIC_REDIST + below(GIC_REDIST);
+	case 6: /* below the GIC */
+		return GIC_DIST - 0xf0000 + below(0xf0000 - cpus * GIC_REDIST);
+	case 7:
 		return GIC_V2M + (below(4) ? 0x40 : below(0x1000));
-	case 6:
+	case 8:
 		return GIC_ITS + below(2) * 0x10000 + below(0x200);
 	default:
 		return 0x40020000 + below(0x3ffe0000);
@@ -105,7 +86,7 @@ static void undescribed(uint64_t addr)
 
 static void hammer(void)
 {
-	for (uint64_t i = 0; i < count; i++) {
+	while (goes_on()) {
 		uint64_t addr = some_address();
 
 		if ((addr & ~7ULL) == PVPANIC)
@@ -119,23 +100,15 @@ static void hammer(void)
 
 void guest_main(void)
 {
-	uint64_t seed = option_number("seed", 1);
-
-	count = option_number("count", 10000);
-	state[0] = seed * 0x9e3779b97f4a7c15ULL + 1;
-	state[1] = ~state[0];
-	check_eq("second-cpu", (uint64_t)start_cpu(1), PSCI_SUCCESS);
-	check("started", wait_until(is_up(1)));
-	run_on(1, hammer);
+	hammer_init();
+	for (unsigned int cpu = 1; cpu < cpus; cpu++) {
+		check_eq("another-cpu", (uint64_t)start_cpu(cpu), PSCI_SUCCESS);
+		check("started", wait_until(is_up(cpu)));
+		run_on(cpu, hammer);
+	}
 	hammer();
-	while (!done_on(1))
-		;
-
-	/* The serial port as it was. */
-	uart_write(UART_LCR, 3);
-	uart_write(UART_IER, 0);
-	uart_write(UART_MCR, 0);
-	uart_write(UART_IIR, 0);
-	print("\n");
-	check("survived", true);
+	for (unsigned int cpu = 1; cpu < cpus; cpu++)
+		while (!done_on(cpu))
+			;
+	survived();
 }

@@ -20,7 +20,6 @@ extern const uint8_t vectors[256][16];
 extern const uint8_t trampoline[], trampoline_end[];
 
 uint8_t stacks[MAX_CPUS][STACK_SIZE] __attribute__((aligned(STACK_SIZE)));
-uint64_t other_stack;
 uint32_t entry_kind, entry_cs, entry_cr0, entry_eax;
 uint64_t entry_info, entry_flags;
 const char *cmdline;
@@ -226,7 +225,6 @@ bool start_cpu(unsigned int cpu)
 {
 	memcpy((void *)TRAMPOLINE, trampoline, (size_t)(trampoline_end - trampoline));
 	*(unsigned int *)stacks[cpu] = cpu;
-	other_stack = (uint64_t)stacks[cpu] + STACK_SIZE;
 	job[cpu] = guest_start_other; /* anything but NULL: not there yet */
 
 	/* Section "MP Initialization Protocol Algorithm for MP Systems", but for its delays. */

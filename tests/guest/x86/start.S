@@ -130,7 +130,12 @@ other:
 	movl	%eax, %ss
 	movl	%eax, %fs
 	movl	%eax, %gs
-	movq	other_stack, %rsp
+	movl	$1, %eax
+	cpuid
+	shrl	$24, %ebx /* APIC id, which is the CPU's number; its stack ends where the next begins */
+	incl	%ebx
+	imull	$STACK_SIZE, %ebx, %ebx
+	leaq	stacks(%rbx), %rsp
 	call	guest_start_other
 1:	cli
 	hlt

@@ -50,8 +50,11 @@ if begin ports; then
 fi
 
 for seed in 1 2 3; do
-	checks hammer-$seed hammer.elf -c 2 -a "seed=$seed count=20000"
+	checks hammer-$seed hammer.elf -c 2 --ioapics 4 -a "cpus=2 seed=$seed count=5000"
+	checks hammer-init-$seed hammer.elf -c 4 -a "cpus=4 seed=$seed count=5000"
 done
+checks hammer-apic-split hammer.elf -c 4 --irqchip apic-split -a "cpus=4 nosmi count=2000"
+checks hammer-apic-kernel hammer.elf -c 4 --irqchip apic-kernel -a "cpus=4 nosmi count=2000"
 
 ends end-poweroff 0 poweroff
 ends end-i8042-pulse 10 i8042-pulse
