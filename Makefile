@@ -6,6 +6,7 @@
 #   STATIC=1              a fully static program
 #   ASAN=1                AddressSanitizer and UndefinedBehaviorSanitizer
 #   TSAN=1                ThreadSanitizer
+#   FUZZ=1                for the fuzz targets: clang, libFuzzer, both sanitizers
 #   CC=clang              another compiler
 #   V=1                   show the commands
 
@@ -23,9 +24,13 @@ else
 $(error ARCH=$(ARCH) is not supported; use ARCH=x86_64 or ARCH=aarch64)
 endif
 
+ifdef FUZZ
+CC := clang
+endif
+
 # One directory per kind of build, so that none sees another's objects.
 BUILD := build/$(ARCH)
-VARIANT := $(if $(STATIC),-static)$(if $(ASAN),-asan)$(if $(TSAN),-tsan)$(if $(filter clang%,$(CC)),-clang)
+VARIANT := $(if $(STATIC),-static)$(if $(ASAN),-asan)$(if $(TSAN),-tsan)$(if $(FUZZ),-fuzz)$(if $(filter clang%,$(CC)),-clang)
 OUT := $(BUILD)$(VARIANT)
 
 OBJCOPY := objcopy
@@ -64,6 +69,12 @@ endif
 ifdef TSAN
 ALL_CFLAGS += -fsanitize=thread
 ALL_LDFLAGS += -fsanitize=thread
+endif
+
+ifdef FUZZ
+ALL_CFLAGS += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ALL_CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CPPFLAGS))
+ALL_LDFLAGS += -fsanitize=fuzzer,address,undefined
 endif
 
 # Architecture by file suffix: x_x86.c and x_arm64.c exist in pairs, all else is built for both.
@@ -232,14 +243,41 @@ test-asan: ## the program under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory ASAN=1 test-cli
 	$(Q)tests/guest/run $(BUILD)-asan/vireo 'end*' 'hammer*' 'lapic*' 'smp*' 'input*' 'trace*'
 
+# --- races: several vCPUs under ThreadSanitizer, with and without KVM ---
+
+.PHONY: test-tsan
+test-tsan: ## races: several vCPUs under ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory TSAN=1 all guests $(BUILD)-tsan/tests/unit/test_apic_threads
+	$(Q)tests/unit/run TSan -- $(BUILD)-tsan/tests/unit/test_apic_threads
+	$(Q)tests/guest/run $(BUILD)-tsan/vireo 'smp*' 'hammer*' 'hlt*' 'ioapic*' 'psci*' 'gic*'
+
+# --- fuzzing: random operations on the models, what must hold after each (tests/fuzz) ---
+
+FUZZ_SOURCES := $(filter-out $(if $(wildcard devices/gicv2.c),,tests/fuzz/fuzz_gicv2.c),$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS := $(FUZZ_SOURCES:%.c=build/$(ARCH)-fuzz-clang/%)
+
+build/$(ARCH)-fuzz-clang/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libvireo.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBFDT)
+
+.PHONY: fuzzers fuzz test-fuzz
+fuzzers: $(FUZZERS)
+fuzz: ## fuzz one model: TARGET=lapic SECONDS=60
+	$(Q)$(MAKE) --no-print-directory FUZZ=1 fuzzers
+	$(Q)tests/fuzz/run -t $(or $(SECONDS),60) $(BUILD)-fuzz-clang/tests/fuzz/fuzz_$(or $(TARGET),lapic)
+test-fuzz: ## every fuzz target: the same so many inputs in each run
+	$(Q)$(MAKE) --no-print-directory FUZZ=1 fuzzers
+	$(Q)tests/fuzz/run $(FUZZERS)
+
 # --- benchmarks: numbers and ratios, never a verdict ---
 
 .PHONY: bench
-bench: $(OUT)/vireo ## measure start-up
+bench: $(OUT)/vireo $(if $(filter x86,$(SUFFIX)),guests) ## measure start-up, memory, and interrupts on x86-64
 	$(Q)$(MAKE) --no-print-directory STATIC=1
 	$(Q)mkdir -p $(OUT)/tests/bench
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -o $(OUT)/tests/bench/start tests/bench/start.c
 	$(Q)tests/bench/run $(OUT)/tests/bench/start $(OUT)/vireo $(BUILD)-static/vireo
+	$(if $(filter x86,$(SUFFIX)),$(Q)tests/bench/irq $(OUT)/vireo)
 
 # --- style, the rules of the house, and both compilers without a warning ---
 

@@ -86,6 +86,7 @@ static void undescribed(uint64_t addr)
 
 static void hammer(void)
 {
+	interrupts(false); /* there may be some without end */
 	while (goes_on()) {
 		uint64_t addr = some_address();
 
@@ -104,8 +105,9 @@ void guest_main(void)
 	for (unsigned int cpu = 1; cpu < cpus; cpu++) {
 		check_eq("another-cpu", (uint64_t)start_cpu(cpu), PSCI_SUCCESS);
 		check("started", wait_until(is_up(cpu)));
-		run_on(cpu, hammer);
 	}
+	for (unsigned int cpu = 1; cpu < cpus; cpu++)
+		run_on(cpu, hammer);
 	hammer();
 	for (unsigned int cpu = 1; cpu < cpus; cpu++)
 		while (!done_on(cpu))
