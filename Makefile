@@ -253,7 +253,7 @@ test-tsan: ## races: several vCPUs under ThreadSanitizer
 
 # --- fuzzing: random operations on the models, what must hold after each (tests/fuzz) ---
 
-FUZZ_SOURCES := $(filter-out $(if $(wildcard devices/gicv2.c),,tests/fuzz/fuzz_gicv2.c),$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZERS := $(FUZZ_SOURCES:%.c=build/$(ARCH)-fuzz-clang/%)
 
 build/$(ARCH)-fuzz-clang/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libvireo.a

@@ -300,7 +300,7 @@ static void set_line(struct world *w, unsigned int cpu)
 	if (how & 0x40)
 		gicv2_set_ppi(w->gic, cpu, how & 0x1f, how & 0x80);
 	else
-		irq_line_set(&(struct irq_line){ gicv2_irqchip(w->gic), take_below(&w->in, 80) }, how & 0x80);
+		gicv2_set_spi(w->gic, take_below(&w->in, 80), how & 0x80);
 }
 
 /* A state from a stranger: refused and nothing has changed, or taken and as good as any. */
