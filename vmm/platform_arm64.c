@@ -117,7 +117,7 @@ int platform_check(const struct vm_config *cfg, struct err *err)
 		return err_user(
 			err, "cpus: %" PRIu32 " is not allowed; a GICv2 serves 1 to %d: choose irqchip gicv3",
 			cfg->cpus, ARM_GICV2_MAX_CPUS);
-	if (cfg->irqchip == CHOOSE_GICV2 && cfg->its == ITS_ON)
+	if (is_gicv2(cfg->irqchip) && cfg->its == ITS_ON)
 		return err_user(
 			err, "its: on is not allowed; only a GICv3 has an ITS: choose irqchip gicv3, or its "
 			     "off to have a GICv2m frame");

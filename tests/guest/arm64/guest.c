@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "guest.h"
+#include "gicd.h"
 
 extern const uint8_t start_other[];
 
@@ -217,11 +218,6 @@ void enable_interrupt(unsigned int intid)
 void enable_edge(unsigned int intid)
 {
 	enable(intid, 2);
-}
-
-void set_priority(unsigned int intid, uint8_t priority)
-{
-	write8(bank(intid) + GICD_IPRIORITYR + intid, priority);
 }
 
 void disable_interrupt(unsigned int intid)

@@ -176,23 +176,10 @@ static inline unsigned int this_cpu(void)
 
 extern unsigned int gic_version; /* 3 or 2, by the device tree */
 
-/* Registers of the distributor. */
-enum {
-	GICD_CTLR = 0x0000,
-	GICD_TYPER = 0x0004,
-	GICD_IGROUPR = 0x0080,
-	GICD_ISENABLER = 0x0100,
-	GICD_ICENABLER = 0x0180,
-	GICD_ISPENDR = 0x0200,
-	GICD_ISACTIVER = 0x0300,
-	GICD_IPRIORITYR = 0x0400,
-	GICD_ITARGETSR = 0x0800,
-	GICD_ICFGR = 0x0c00, /* two bits each: 00 level, 10 edge */
-	GICD_SGIR = 0x0f00,
-	GICD_IROUTER = 0x6000,
-};
+/* FIQs on or off; they begin off. */
+void fast_interrupts(bool on);
 
-/* Where those of one interrupt are: SGIs and PPIs of this CPU may have their own. */
+/* Where an interrupt's registers are: SGIs and PPIs of this CPU may have their own. */
 uint64_t bank(unsigned int intid);
 /* GICv3: a CPU's redistributor. */
 uint64_t redistributor(unsigned int cpu);
@@ -202,14 +189,9 @@ uint64_t redistributor(unsigned int cpu);
 #define MAX_LPIS  64
 extern volatile unsigned int lpis[MAX_CPUS][MAX_LPIS];
 
-/* FIQs on or off; they begin off. */
-void fast_interrupts(bool on);
-
 /* Of the SGIs and PPIs, this CPU's own; SPIs as level- or edge-triggered, to this CPU. */
 void enable_interrupt(unsigned int intid);
 void enable_edge(unsigned int intid);
-/* 0 is the highest; there are 32. All have 0 at first. */
-void set_priority(unsigned int intid, uint8_t priority);
 void disable_interrupt(unsigned int intid);
 bool is_pending(unsigned int intid);
 void send_sgi(unsigned int intid, unsigned int cpu);

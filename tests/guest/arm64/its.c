@@ -3,6 +3,7 @@
  * The ITS of a GICv3 on two CPUs: commands, LPIs to either CPU, and then commands and registers that no
  * sane guest would write, after which it must still work.
  */
+#include "gicd.h"
 #include "lpi.h"
 
 #define DEVICE 7

@@ -7,6 +7,7 @@
  * What each interrupt of CPU 1 has for its priority (0 is the highest) decides the order in which they
  * must come: only what is higher than the one in service interrupts it.
  */
+#include "gicd.h"
 #include "lpi.h"
 
 #define DEVICE 0x4f000000ULL /* tests/restore/restore.c */
@@ -149,7 +150,7 @@ static void prepare_1(void)
 			enable_interrupt(all[i].intid);
 		else
 			enable_edge(all[i].intid);
-		set_priority(all[i].intid, all[i].priority);
+		write8(bank(all[i].intid) + GICD_IPRIORITYR + all[i].intid, all[i].priority);
 	}
 }
 

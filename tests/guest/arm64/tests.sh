@@ -73,7 +73,7 @@ for chip in gicv2 gicv2-user; do
 				begin "$name" && skip "this host has no in-kernel GICv2"
 				continue
 			fi
-			checks "$name" $guest.image -c $cpus -a "cpus=$cpus" --irqchip $chip
+			checks "$name" $guest.image -c $cpus -a "cpus=$cpus irqs=$irqs" --irqchip $chip
 		done
 	done
 done
