@@ -187,6 +187,7 @@ void apic_save(struct apic *apic, struct apic_state *state)
 		.version = APIC_STATE_VERSION,
 		.nr_lapics = apic->nr_lapics,
 		.nr_ioapics = apic->ioapics.nr,
+		.turn = atomic_load(&apic->turn),
 	};
 	for (unsigned int i = 0; i < apic->nr_lapics; i++)
 		lapic_save(&apic->lapic[i], &state->lapic[i]);
@@ -217,6 +218,8 @@ int apic_load(struct apic *apic, const struct apic_state *state, struct err *err
 {
 	int ret = check_state(apic, state, err);
 
+	if (!ret)
+		atomic_store(&apic->turn, state->turn);
 	for (unsigned int i = 0; !ret && i < apic->nr_lapics; i++)
 		ret = lapic_load(&apic->lapic[i], &state->lapic[i], err);
 	for (unsigned int i = 0; !ret && i < apic->ioapics.nr; i++)

@@ -52,6 +52,7 @@ void apic_message_to_msi(const struct apic_message *msg, uint64_t *addr, uint32_
 struct apic_state {
 	uint32_t version; /* APIC_STATE_VERSION */
 	uint32_t nr_lapics, nr_ioapics;
+	uint32_t turn; /* of lowest-priority arbitration; any value */
 	struct ioapic_state ioapic[MACHINE_MAX_IOAPICS];
 	struct lapic_state lapic[]; /* nr_lapics */
 };

@@ -97,11 +97,29 @@ void lapic_set_base(struct lapic *lapic, uint64_t base)
 		return;
 	}
 
-	/* Section "x2APIC State Transitions": the rest of the state is kept. */
+	/*
+	 * Section "x2APIC State Transitions": ID, LDR and the high half of the ICR are not kept, the rest
+	 * of the state is.
+	 */
 	if (!(old & APIC_BASE_X2APIC) && (base & APIC_BASE_X2APIC)) {
 		lapic_set(lapic, LAPIC_ID, lapic->initial_id);
 		lapic_set(lapic, LAPIC_LDR, lapic_logical_id(lapic->initial_id));
+		lapic_set(lapic, LAPIC_ICR_HIGH, 0);
 	}
+}
+
+bool lapic_base_allowed(const struct lapic *lapic, uint64_t base)
+{
+	const uint64_t modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+	uint64_t from = atomic_load(&lapic->base) & modes, to = base & modes;
+
+	if (base & ~(APIC_BASE_ADDR | APIC_BASE_BSP | modes))
+		return false;
+	if (to == APIC_BASE_X2APIC)
+		return false; /* a mode that is not there */
+	if (from == modes && to == APIC_BASE_ENABLE)
+		return false;       /* out of x2APIC mode only by being disabled */
+	return from || to != modes; /* and into it only from xAPIC mode */
 }
 
 bool lapic_at(const struct lapic *lapic, uint64_t addr)
@@ -179,7 +197,10 @@ void lapic_set_cr8(struct lapic *lapic, uint8_t cr8)
 	update_ppr(lapic);
 }
 
-/* Section "Error Handling". The first error since the guest last wrote ESR interrupts; that write arms it anew. */
+/*
+ * Section "Error Handling". The first error since the guest last wrote ESR interrupts; that write arms
+ * it anew.
+ */
 void lapic_error(struct lapic *lapic, uint32_t bits)
 {
 	if (!atomic_fetch_or(&lapic->errors, bits))
@@ -301,7 +322,13 @@ bool lapic_matches(const struct lapic *lapic, const struct apic_message *msg)
 		return (ldr >> 16) == (dest >> 16) && (ldr & dest & 0xffff);
 	}
 
-	/* An xAPIC has 8 bits to compare: a wider destination is not among them. */
+	/*
+	 * An xAPIC has 8 bits to compare: a wider destination is not among them. A processor whose id does
+	 * not fit has no xAPIC id, or two would answer to one; its own id reaches it in xAPIC mode too, for
+	 * an x2APIC has to start it.
+	 */
+	if (!msg->logical && lapic->initial_id >= 0xff)
+		return dest == lapic->initial_id;
 	if (dest > 0xff)
 		return false;
 	if (!msg->logical)
@@ -331,6 +358,12 @@ void lapic_send_ipi(struct lapic *lapic, uint32_t low, uint32_t high)
 	/* Section "Error Handling": noted here and, for the message is sent, by who receives it. */
 	if ((msg.delivery == APIC_FIXED || msg.delivery == APIC_LOWEST) && msg.vector < 16)
 		lapic_error(lapic, LAPIC_ESR_SEND_ILLEGAL);
+	/* Table "Valid Combinations for the Pentium 4 and Intel Xeon Processors' Local xAPIC ICR". */
+	if ((msg.delivery == APIC_INIT || msg.delivery == APIC_STARTUP) &&
+	    (msg.shorthand == APIC_SELF || msg.shorthand == APIC_ALL)) {
+		log_debug_once("an INIT or startup IPI to its own sender was asked for; ignored");
+		return;
+	}
 	if (msg.delivery == APIC_SMI)
 		log_debug_once("an SMI was asked for; there is no system management mode, ignored");
 	trace_ipi(lapic->initial_id, msg.delivery, msg.vector, msg.dest);

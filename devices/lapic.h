@@ -172,6 +172,13 @@ void lapic_init_reset(struct lapic *lapic);
  */
 void lapic_set_base(struct lapic *lapic, uint64_t base);
 
+/*
+ * True if the guest may write `base` to IA32_APIC_BASE now: each transition that section "x2APIC State
+ * Transitions" allows, and no reserved bit. False: #GP. A processor's physical addresses may have fewer
+ * than the 52 bits that pass here.
+ */
+bool lapic_base_allowed(const struct lapic *lapic, uint64_t base);
+
 /* True if the page is where a physical access to `addr` would find it (xAPIC mode only). */
 bool lapic_at(const struct lapic *lapic, uint64_t addr);
 

@@ -39,9 +39,13 @@ static bool deliver(struct lapic *lapic, uint32_t offset, uint32_t lvt)
 	switch (mode) {
 	case APIC_FIXED:
 		return lapic_accept(lapic, APIC_FIXED, (uint8_t)lvt, lapic_lvt_is_level(offset, lvt));
-	case APIC_NMI:
 	case APIC_INIT:
-		lapic_accept(lapic, (enum apic_delivery)mode, 0, false);
+		if (offset < LAPIC_LVT_LINT0)
+			break; /* not for CMCI, thermal sensor and performance counters */
+		lapic_accept(lapic, APIC_INIT, 0, false);
+		break;
+	case APIC_NMI:
+		lapic_accept(lapic, APIC_NMI, 0, false);
 		break;
 	case APIC_SMI:
 		log_debug_once("a local interrupt is to be an SMI; there is no system management mode");

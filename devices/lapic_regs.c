@@ -2,8 +2,8 @@
 /*
  * The local APIC's register file and its two front ends, the xAPIC page and the x2APIC MSRs.
  * One table is the source of what exists, who may read and write it, its reserved bits and its
- * values after power-up and INIT; docs/interrupts.md shows it (make docs). Tables "Local APIC Register Address Map" and "Local APIC Register Address Map
- * Supported by x2APIC" of the Intel SDM, volume 3.
+ * values after power-up and INIT; docs/interrupts.md shows it (make docs). Tables "Local APIC Register
+ * Address Map" and "Local APIC Register Address Map Supported by x2APIC" of the Intel SDM, volume 3.
  */
 #include <stddef.h>
 

@@ -146,6 +146,8 @@ int lapic_check(const struct lapic *lapic, const struct lapic_state *state, stru
 	if (state->events & ~LAPIC_EVENT_BITS)
 		return wrong(err, "the set of pending events", state->events,
 			     "NMI, INIT, SIPI and its vector");
+	if (!(state->events & LAPIC_EVENT_SIPI) && (state->events & 0xffu << LAPIC_EVENT_SIPI_SHIFT))
+		return wrong(err, "the set of pending events", state->events, "a vector only with a SIPI");
 	if (state->errors & ~ESR_BITS)
 		return wrong(err, "the set of errors", state->errors, "bits 5 to 7");
 	if (state->lint & ~LINT_BITS)

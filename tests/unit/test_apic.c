@@ -84,14 +84,15 @@ static void test_ipi_by_logical_id(void **state)
 	}
 }
 
-/* The last APIC id there is, and every other. */
+/* Each id, those above 255 too, physically and by its cluster; nobody else hears of it. */
 static void test_x2apic_ipis_reach_all_ids(void **state)
 {
 	(void)state;
-	start(254);
-	for (unsigned int cpu = 0; cpu < 254; cpu++)
+	start(MAX_CPUS);
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
 		lapic_set_base(&apic->lapic[cpu], 0xfee00000 | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
-	for (uint64_t cpu = 0; cpu < 254; cpu++) {
+	memset(kicks, 0, sizeof(kicks));
+	for (uint64_t cpu = 0; cpu < MAX_CPUS; cpu++) {
 		uint64_t cluster = cpu >> 4 << 16 | 1u << (cpu & 15);
 
 		assert_true(lapic_msr_write(&apic->lapic[0], 0x830, cpu << 32 | 0x41));
@@ -99,9 +100,54 @@ static void test_x2apic_ipis_reach_all_ids(void **state)
 		assert_true(lapic_msr_write(&apic->lapic[0], 0x830, cluster << 32 | ICR_LOGICAL | 0x42));
 		assert_int_equal(lapic_pending(&apic->lapic[cpu]), 0x42);
 	}
-	assert_true(lapic_msr_write(&apic->lapic[0], 0x830, 0xffffffffULL << 32 | 0x43));
-	for (unsigned int cpu = 0; cpu < 254; cpu++)
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		assert_int_equal(kicks[cpu], 2);
+	assert_true(lapic_msr_write(&apic->lapic[299], 0x830, 0xffffffffULL << 32 | 0x43));
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
 		assert_int_equal(lapic_pending(&apic->lapic[cpu]), 0x43);
+	assert_true(lapic_msr_write(&apic->lapic[299], 0x830, ICR_SHORT(APIC_OTHERS) | 0x44));
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		assert_int_equal(lapic_pending(&apic->lapic[cpu]), cpu == 299 ? 0x43 : 0x44);
+}
+
+/* All of a cluster above id 255 at once, and one of it by lowest priority. */
+static void test_x2apic_clusters_above_255(void **state)
+{
+	unsigned int taken = 0;
+
+	(void)state;
+	start(MAX_CPUS);
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		lapic_set_base(&apic->lapic[cpu], 0xfee00000 | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+	assert_true(lapic_msr_write(&apic->lapic[0], 0x830, 0x12fff0ULL << 32 | ICR_LOGICAL | 0x41));
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		assert_int_equal(lapic_pending(&apic->lapic[cpu]), cpu >= 292 && cpu < 304 ? 0x41 : -1);
+	assert_true(lapic_msr_write(&apic->lapic[0], 0x830,
+				    0x12ffffULL << 32 | ICR_LOGICAL | ICR_MODE(APIC_LOWEST) | 0x42));
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		taken += lapic_pending(&apic->lapic[cpu]) == 0x42;
+	assert_int_equal(taken, 1);
+}
+
+/* A processor with an id above 255 wakes up in xAPIC mode; an x2APIC starts it, and nobody else. */
+static void test_starting_a_processor_above_255(void **state)
+{
+	uint8_t vector = 0;
+
+	(void)state;
+	start(MAX_CPUS);
+	ipi(0, 299 & 0xff, ICR_MODE(APIC_INIT) | ICR_ASSERT); /* an xAPIC cannot */
+	assert_int_equal(kicks[299], 0);
+	assert_int_equal(kicks[299 & 0xff], 1);
+	lapic_set_base(&apic->lapic[0], 0xfee00000 | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+	memset(kicks, 0, sizeof(kicks));
+	assert_true(lapic_msr_write(&apic->lapic[0], 0x830,
+				    299ULL << 32 | ICR_MODE(APIC_INIT) | ICR_LEVEL | ICR_ASSERT));
+	assert_true(lapic_msr_write(&apic->lapic[0], 0x830, 299ULL << 32 | ICR_MODE(APIC_STARTUP) | 0x9a));
+	for (unsigned int cpu = 0; cpu < MAX_CPUS; cpu++)
+		assert_int_equal(kicks[cpu], cpu == 299 ? 2 : 0);
+	assert_int_equal(lapic_take_events(&apic->lapic[299], &vector), LAPIC_EVENT_INIT | LAPIC_EVENT_SIPI);
+	assert_int_equal(vector, 0x9a);
 }
 
 /* Chapter "Multiple-Processor Management", "MP Initialization Protocol". */
@@ -309,6 +355,8 @@ int main(void)
 		TEST(test_ipi_by_physical_id),
 		TEST(test_ipi_by_logical_id),
 		TEST(test_x2apic_ipis_reach_all_ids),
+		TEST(test_x2apic_clusters_above_255),
+		TEST(test_starting_a_processor_above_255),
 		TEST(test_starting_a_processor),
 		TEST(test_an_illegal_vector_at_both_ends),
 		TEST(test_lowest_priority_takes_one),

@@ -38,6 +38,11 @@ static void test_icr_says_what_is_sent(void **state)
 		put(&rig, LAPIC_ICR_HIGH, 0x3c000000);
 		assert_int_equal(rig.nr_sent, 0); /* the low half sends */
 		put(&rig, LAPIC_ICR_LOW, 0x99 | ICR_ASSERT | ICR_MODE(mode) | logical | ICR_SHORT(shorthand));
+		/* "Valid Combinations": no INIT and no startup IPI to its own sender. */
+		if (mode >= APIC_INIT && (shorthand == APIC_SELF || shorthand == APIC_ALL)) {
+			assert_int_equal(rig.nr_sent, 0);
+			continue;
+		}
 		assert_int_equal(rig.nr_sent, 1);
 		assert_int_equal(rig.sender, 5);
 		assert_int_equal(msg->dest, 0x3c);
@@ -199,6 +204,26 @@ static void test_wide_destinations_and_xapic(void **state)
 	assert_false(matches(0x120, true, true));
 	assert_false(matches(0x00020020, true, true));
 	assert_true(matches(0xffffffff, false, true));
+}
+
+/* Before it is in x2APIC mode an id that does not fit in 8 bits has no alias there, and can be started. */
+static void test_wide_ids_in_xapic_mode(void **state)
+{
+	static const uint32_t ids[] = { 0xff, 0x100, 0x123, 0x3ff };
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		lapic_rig_init_at(&rig, ids[i], false, 1000000000, 0);
+		assert_true(matches(ids[i], false, true));
+		for (uint32_t dest = 0; dest < 255; dest++) {
+			assert_false(matches(dest, false, false));
+			assert_false(matches(dest, false, true));
+		}
+		assert_true(matches(0xff, false, false)); /* everyone */
+		assert_true(matches(0xffffffff, false, true));
+		put(&rig, LAPIC_LDR, 0x20000000); /* logical ids are given by software */
+		assert_true(matches(0x20, true, false));
+	}
 }
 
 /* I/O APIC, MSI and an xAPIC's IPIs reach the first cluster, and 255 is an id to an x2APIC. */
@@ -411,6 +436,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cluster_destinations, setup),
 		cmocka_unit_test_setup(test_x2apic_destinations, setup),
 		cmocka_unit_test_setup(test_wide_destinations_and_xapic, setup),
+		cmocka_unit_test_setup(test_wide_ids_in_xapic_mode, setup),
 		cmocka_unit_test_setup(test_8_bit_destinations_reach_x2apic, setup),
 		cmocka_unit_test_setup(test_nmi_init_and_sipi_are_events, setup),
 		cmocka_unit_test_setup(test_the_first_sipi_starts, setup),
