@@ -279,11 +279,25 @@ bench: $(OUT)/vireo $(if $(filter x86,$(SUFFIX)),guests) ## measure start-up, me
 	$(Q)tests/bench/run $(OUT)/tests/bench/start $(OUT)/vireo $(BUILD)-static/vireo
 	$(if $(filter x86,$(SUFFIX)),$(Q)tests/bench/irq $(OUT)/vireo)
 
+# --- what of the documentation is printed from the code ---
+
+REGISTERS := $(OUT)/tests/docs/registers
+
+$(REGISTERS): $(OUT)/tests/docs/registers.o $(OUT)/libvireo.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBFDT)
+
+.PHONY: docs
+docs: $(REGISTERS) ## rewrite the tables of the documentation that come from the code
+	$(Q)$(REGISTERS) >$(REGISTERS).md
+	$(Q)tests/docs/fill docs/interrupts.md registers <$(REGISTERS).md >$(OUT)/interrupts.md
+	$(Q)cat $(OUT)/interrupts.md >docs/interrupts.md
+
 # --- style, the rules of the house, and both compilers without a warning ---
 
 .PHONY: lint builds
-lint: ## check style and the rules of the house
-	$(Q)tests/lint
+lint: $(REGISTERS) ## check style and the rules of the house
+	$(Q)tests/lint $(REGISTERS)
 builds: ## build with every compiler, warnings are errors
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang

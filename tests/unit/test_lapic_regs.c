@@ -33,6 +33,7 @@ struct row {
 	unsigned int count; /* consecutive registers */
 	struct front_end xapic, x2apic;
 	uint64_t no_effect;
+	bool kept; /* by INIT */
 };
 
 static struct row table[MAX_ROWS];
@@ -82,16 +83,17 @@ static void add_row(char *line)
 {
 	struct row *row = &table[nr_rows++];
 	uint32_t last;
-	char *word[10], *to;
+	char *word[11], *to;
 
 	assert_true(nr_rows < MAX_ROWS);
-	assert_int_equal(cut(line, word, 10), 9);
+	assert_int_equal(cut(line, word, 11), 10);
 	row->offset = (uint32_t)strtoul(word[0], &to, 0);
 	last = strncmp(to, " to ", 4) ? row->offset : (uint32_t)strtoul(to + 4, NULL, 0);
 	row->count = (last - row->offset) / 16 + 1;
-	row->xapic = front_end_of(word[2], word[4], word[6]);
-	row->x2apic = front_end_of(word[3], word[5], word[7]);
-	row->no_effect = value_of(word[8]);
+	row->xapic = front_end_of(word[2], word[4], word[7]);
+	row->x2apic = front_end_of(word[3], word[5], word[8]);
+	row->kept = !strcmp(word[6], "kept");
+	row->no_effect = value_of(word[9]);
 }
 
 static int read_table(void **state)
@@ -184,6 +186,36 @@ static void test_doc_xapic_writes(void **state)
 		}
 		expect("xAPIC writable bits", offset, bits, row->xapic.bits);
 		assert_true(row->xapic.writable || !row->xapic.bits);
+	}
+}
+
+/* "Local APIC State After an INIT Reset": as after power-up, but for what is kept. */
+static void test_doc_init(void **state)
+{
+	(void)state;
+	need_table();
+	for (uint32_t offset = 0; offset < LAPIC_PAGE_SIZE; offset += 16) {
+		const struct row *row = row_of(offset);
+		uint32_t before;
+
+		if (!row || !row->xapic.readable)
+			continue;
+		start(false, true);
+		put(&rig, offset, 0x40000);
+		put(&rig, offset, 0x30000033);
+		before = get(&rig, offset);
+		lapic_init_reset(&rig.lapic);
+		expect("xAPIC INIT", offset, get(&rig, offset), row->kept ? before : row->xapic.reset);
+	}
+	for (uint32_t offset = 0; offset < 0x1000; offset += 16) {
+		const struct row *row = row_of(offset);
+
+		if (!row || !row->x2apic.readable)
+			continue;
+		start(true, true);
+		lapic_msr_write(&rig.lapic, msr_of(offset), 0x23);
+		lapic_init_reset(&rig.lapic);
+		expect("x2APIC INIT", offset, get_msr(&rig, offset), row->x2apic.reset);
 	}
 }
 
@@ -345,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_doc_xapic_reads),
 		cmocka_unit_test(test_doc_xapic_writes),
+		cmocka_unit_test(test_doc_init),
 		cmocka_unit_test(test_doc_x2apic_reads),
 		cmocka_unit_test(test_doc_x2apic_writes),
 		cmocka_unit_test(test_reserved_bits_of_the_dfr),
