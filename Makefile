@@ -7,6 +7,7 @@
 #   ASAN=1                AddressSanitizer and UndefinedBehaviorSanitizer
 #   TSAN=1                ThreadSanitizer
 #   FUZZ=1                for the fuzz targets: clang, libFuzzer, both sanitizers
+#   COVERAGE=1            counts which lines run, for gcov
 #   CC=clang              another compiler
 #   V=1                   show the commands
 
@@ -30,7 +31,7 @@ endif
 
 # One directory per kind of build, so that none sees another's objects.
 BUILD := build/$(ARCH)
-VARIANT := $(if $(STATIC),-static)$(if $(ASAN),-asan)$(if $(TSAN),-tsan)$(if $(FUZZ),-fuzz)$(if $(filter clang%,$(CC)),-clang)
+VARIANT := $(if $(STATIC),-static)$(if $(ASAN),-asan)$(if $(TSAN),-tsan)$(if $(FUZZ),-fuzz)$(if $(COVERAGE),-coverage)$(if $(filter clang%,$(CC)),-clang)
 OUT := $(BUILD)$(VARIANT)
 
 OBJCOPY := objcopy
@@ -65,6 +66,10 @@ ifdef ASAN
 ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ALL_CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CPPFLAGS))
 ALL_LDFLAGS += -fsanitize=address,undefined
+endif
+ifdef COVERAGE
+ALL_CFLAGS += --coverage -O0
+ALL_CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CPPFLAGS))
 endif
 ifdef TSAN
 ALL_CFLAGS += -fsanitize=thread
@@ -137,6 +142,11 @@ test-unit-aarch64: ## unit tests for aarch64 under qemu-user
 	$(Q)$(MAKE) --no-print-directory ARCH=aarch64 unit-tests
 	$(Q)tests/unit/run "aarch64 under qemu-user" $(QEMU_USER) -- \
 		$(patsubst %.c,build/aarch64/%,$(filter-out %_x86.c,$(wildcard tests/unit/test_*.c)))
+
+.PHONY: coverage
+coverage: ## how much of the interrupt controllers the unit tests run through
+	$(Q)$(MAKE) --no-print-directory COVERAGE=1 unit-tests
+	$(Q)tests/unit/coverage $(BUILD)-coverage
 
 # --- tiny guests: freestanding programs that run instead of a kernel (tests/guest) ---
 
