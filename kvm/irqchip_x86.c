@@ -6,6 +6,7 @@
 
 #include "kvm/x86.h"
 
+#define MSR_IA32_APIC_BASE    0x1b
 #define MSR_IA32_TSC_DEADLINE 0x6e0
 
 int kvm_x86_userspace_lapic(const struct kvm_vm *vm, struct err *err)
@@ -21,16 +22,24 @@ int kvm_x86_userspace_lapic(const struct kvm_vm *vm, struct err *err)
 			.base = MSR_IA32_TSC_DEADLINE,
 			.bitmap = &denied,
 		},
+		.ranges[1] = {
+			.flags = KVM_MSR_FILTER_WRITE,
+			.nmsrs = 1,
+			.base = MSR_IA32_APIC_BASE,
+			.bitmap = &denied,
+		},
 	};
 	int ret;
 
-	ret = kvm_require(vm->fd, KVM_CAP_NAME(X86_MSR_FILTER), "for the LAPIC's TSC-deadline timer", err);
+	ret = kvm_require(vm->fd, KVM_CAP_NAME(X86_MSR_FILTER),
+			  "for the LAPIC's mode and its TSC-deadline timer", err);
 	if (!ret)
 		ret = kvm_vm_enable_cap(vm, KVM_CAP_NAME(X86_USER_SPACE_MSR), reasons,
 					"x2APIC registers for the userspace LAPIC", err);
 	if (ret < 0)
 		return ret;
-	ret = KVM_IOCTL(vm->fd, KVM_X86_SET_MSR_FILTER, &filter, "seeing IA32_TSC_DEADLINE", err);
+	ret = KVM_IOCTL(vm->fd, KVM_X86_SET_MSR_FILTER, &filter,
+			"seeing writes of IA32_APIC_BASE and IA32_TSC_DEADLINE", err);
 	return ret < 0 ? ret : 0;
 }
 

@@ -34,8 +34,8 @@ int kvm_x86_vm_setup(const struct kvm_vm *vm, uint64_t tss, struct err *err);
 /* --- interrupt controllers: one of these three, before the first vCPU --- */
 
 /*
- * No in-kernel LAPIC: MSR accesses that KVM refuses, and IA32_TSC_DEADLINE, come to the program. A
- * VM without a call of the other two has none either.
+ * No in-kernel LAPIC: MSR accesses that KVM refuses, writes of IA32_APIC_BASE, and IA32_TSC_DEADLINE, come
+ * to the program. A VM without a call of the other two has none either.
  */
 int kvm_x86_userspace_lapic(const struct kvm_vm *vm, struct err *err);
 

@@ -9,6 +9,8 @@
 #include "kvm/log.h"
 #include "vmm/vcpu_x86.h"
 
+#define MSR_IA32_APIC_BASE 0x1b
+
 /* Port accesses: `count` items of `size` bytes (REP INS and OUTS come in batches). */
 static void port_access(struct vcpu *vcpu)
 {
@@ -60,6 +62,36 @@ static void log_unknown_msr(struct vcpu *vcpu, const char *access)
 			  vcpu->kvm.run->msr.index);
 }
 
+/*
+ * KVM keeps IA32_APIC_BASE, and CPUID with it, but tells only what it is at the next exit: a guest that
+ * disables its LAPIC and enables it again would not be noticed. So writes come here first. Intel SDM
+ * volume 3, section "x2APIC State Transitions"; reserved bits are for KVM to refuse.
+ */
+static bool write_apic_base(struct vcpu *vcpu, uint64_t value)
+{
+	const uint64_t modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+	uint64_t from = vcpu->kvm.run->apic_base & modes, to = value & modes;
+	struct err ignored;
+
+	if (to == APIC_BASE_X2APIC || (from == modes && to == APIC_BASE_ENABLE) || (!from && to == modes))
+		return false;
+	if (kvm_x86_set_msr(&vcpu->kvm, MSR_IA32_APIC_BASE, value, &ignored) < 0)
+		return false;
+	lapic_set_base(vcpu->arch->lapic, value);
+	return true;
+}
+
+/*
+ * The loop has followed CR8, but could not tell a write of what it was from none. This one clears the
+ * TPR's lower half all the same (Intel SDM volume 3, "Interaction of Task Priorities between CR8 and APIC").
+ */
+static void write_cr8(struct vcpu *vcpu)
+{
+	struct lapic *lapic = vcpu->arch->lapic;
+
+	lapic_mmio_write(lapic, LAPIC_TPR, 4, (uint64_t)lapic_cr8(lapic) << 4);
+}
+
 static void msr_access(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->kvm.run;
@@ -68,7 +100,9 @@ static void msr_access(struct vcpu *vcpu)
 	bool ok;
 
 	if (run->exit_reason == KVM_EXIT_X86_WRMSR) {
-		ok = lapic_msr_write(lapic, run->msr.index, run->msr.data);
+		ok = run->msr.index == MSR_IA32_APIC_BASE
+			     ? write_apic_base(vcpu, run->msr.data)
+			     : lapic_msr_write(lapic, run->msr.index, run->msr.data);
 		if (!ok)
 			log_unknown_msr(vcpu, "a write");
 	} else {
@@ -164,8 +198,10 @@ void vcpu_handle_exit(struct vcpu *vcpu)
 		trace_eoi(vcpu->index, run->eoi.vector);
 		irqchip_eoi(vcpu->vm, run->eoi.vector);
 		break;
+	case KVM_EXIT_SET_TPR:
+		write_cr8(vcpu);
+		break;
 	case KVM_EXIT_IRQ_WINDOW_OPEN: /* the loop injects */
-	case KVM_EXIT_SET_TPR:         /* the loop has followed CR8 */
 	case KVM_EXIT_INTR:
 		break;
 	case KVM_EXIT_SHUTDOWN:
