@@ -8,9 +8,6 @@
 #define SLEEP_CONTROL 0x600
 #define SLEEP_S5      (5 << 2 | 0x20)
 
-/* A startup IPI has the page number of the trampoline. */
-#define STARTUP_VECTOR (TRAMPOLINE >> 12)
-
 struct gate {
 	uint16_t offset_low, selector, type, offset_middle;
 	uint32_t offset_high, reserved;
@@ -20,10 +17,13 @@ extern const uint8_t vectors[256][16];
 extern const uint8_t trampoline[], trampoline_end[];
 
 uint8_t stacks[MAX_CPUS][STACK_SIZE] __attribute__((aligned(STACK_SIZE)));
+uint8_t cpu_of_id[256] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 uint32_t entry_kind, entry_cs, entry_cr0, entry_eax;
 uint64_t entry_info, entry_flags;
 const char *cmdline;
-bool x2apic, pvm;
+bool x2apic, pvm, kernel_lapic, kernel_ioapic;
+unsigned int nr_cpus;
+void (*volatile before_start)(void);
 
 void (*volatile handler[256])(struct frame *);
 volatile unsigned int taken[MAX_CPUS][256];
@@ -32,6 +32,8 @@ volatile uint8_t trace[64];
 
 static struct gate idt[256] __attribute__((aligned(16)));
 static void (*volatile job[MAX_CPUS])(void);
+static volatile bool started[MAX_CPUS];
+static unsigned int taken_before[MAX_CPUS];
 
 void guest_start(void);
 void guest_start_other(void);
@@ -150,11 +152,38 @@ void ipi(uint32_t dest, uint32_t command)
 	apic_write(APIC_ICR, command);
 }
 
+uint32_t apic_errors(void)
+{
+	apic_write(APIC_ESR, 0);
+	return apic_read(APIC_ESR);
+}
+
 void lower_cr8(uint64_t value)
 {
 	write_cr8(value);
 	if (pvm)
 		(void)apic_read(APIC_ID);
+}
+
+bool left_out(bool deviates, const char *name, const char *reason)
+{
+	if (deviates)
+		skip(name, reason);
+	return deviates;
+}
+
+const char *named(const char *prefix, unsigned int n)
+{
+	static char name[64];
+	unsigned int at = 0;
+
+	while (*prefix && at < sizeof(name) - 6)
+		name[at++] = *prefix++;
+	name[at++] = '-';
+	for (int shift = n < 0x10 ? 0 : n < 0x100 ? 4 : n < 0x1000 ? 8 : 12; shift >= 0; shift -= 4)
+		name[at++] = "0123456789abcdef"[n >> shift & 15];
+	name[at] = '\0';
+	return name;
 }
 
 static void choose_front_end(void)
@@ -181,6 +210,9 @@ void guest_start(void)
 	cmdline = find_cmdline();
 	x2apic = option("x2apic");
 	pvm = option("pvm");
+	kernel_lapic = option("kernel-lapic");
+	kernel_ioapic = option("kernel-ioapic");
+	nr_cpus = (unsigned int)option_number("cpus", 1);
 	choose_front_end();
 	guest_main();
 	finish();
@@ -193,9 +225,11 @@ void guest_start_other(void)
 	unsigned int cpu = this_cpu();
 
 	load_idt();
+	if (before_start)
+		before_start();
 	choose_front_end();
 	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
-	job[cpu] = NULL; /* started */
+	started[cpu] = true;
 	sti();
 	for (;;) {
 		while (!job[cpu])
@@ -207,7 +241,7 @@ void guest_start_other(void)
 
 bool done_on(unsigned int cpu)
 {
-	return !job[cpu];
+	return started[cpu] && !job[cpu];
 }
 
 void run_on(unsigned int cpu, void (*run)(void))
@@ -217,22 +251,83 @@ void run_on(unsigned int cpu, void (*run)(void))
 
 bool call_on(unsigned int cpu, void (*run)(void))
 {
+	if (!cpu) {
+		run();
+		return true;
+	}
 	run_on(cpu, run);
 	return wait_until(done_on(cpu));
 }
 
-bool start_cpu(unsigned int cpu)
+void prepare_start(unsigned int cpu)
 {
 	memcpy((void *)TRAMPOLINE, trampoline, (size_t)(trampoline_end - trampoline));
 	*(unsigned int *)stacks[cpu] = cpu;
-	job[cpu] = guest_start_other; /* anything but NULL: not there yet */
+	job[cpu] = NULL;
+	started[cpu] = false;
+}
 
+bool start_cpu(unsigned int cpu)
+{
+	prepare_start(cpu);
 	/* Section "MP Initialization Protocol Algorithm for MP Systems", but for its delays. */
 	ipi(cpu, ICR_INIT | ICR_LEVEL | ICR_ASSERT);
 	ipi(cpu, ICR_INIT | ICR_LEVEL);
 	ipi(cpu, ICR_STARTUP | STARTUP_VECTOR);
 	ipi(cpu, ICR_STARTUP | STARTUP_VECTOR);
 	return wait_until(done_on(cpu));
+}
+
+/* --- who takes an interrupt --- */
+
+void remember(uint8_t vector)
+{
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
+		taken_before[cpu] = taken[cpu][vector];
+}
+
+unsigned int taken_by(unsigned int cpu, uint8_t vector)
+{
+	return taken[cpu][vector] - taken_before[cpu];
+}
+
+unsigned int taken_by_all(uint8_t vector)
+{
+	unsigned int n = 0;
+
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
+		n += taken_by(cpu, vector);
+	return n;
+}
+
+unsigned int takers(uint8_t vector)
+{
+	unsigned int set = 0;
+
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++) {
+		unsigned int n = taken_by(cpu, vector);
+
+		if (n > 1)
+			return ~0u;
+		set |= n << cpu;
+	}
+	return set;
+}
+
+void check_taken(const char *name, uint8_t vector, unsigned int expected)
+{
+	(void)wait_until(takers(vector) == expected);
+	delay(MOMENT / 4);
+	check_eq(name, takers(vector), expected);
+}
+
+void check_takers(const char *name, uint32_t dest, uint32_t command, unsigned int expected)
+{
+	uint8_t vector = (command & ICR_STARTUP) == ICR_NMI ? NMI : (uint8_t)command;
+
+	remember(vector);
+	ipi(dest, command);
+	check_taken(name, vector, expected);
 }
 
 /* --- machine.h --- */

@@ -228,8 +228,10 @@ enum {
 	APIC_ID = 0x20,
 	APIC_VERSION = 0x30,
 	APIC_TPR = 0x80,
+	APIC_APR = 0x90,
 	APIC_PPR = 0xa0,
 	APIC_EOI = 0xb0,
+	APIC_RRD = 0xc0,
 	APIC_LDR = 0xd0,
 	APIC_DFR = 0xe0,
 	APIC_SVR = 0xf0,
@@ -237,9 +239,12 @@ enum {
 	APIC_TMR = 0x180,
 	APIC_IRR = 0x200,
 	APIC_ESR = 0x280,
+	APIC_LVT_CMCI = 0x2f0,
 	APIC_ICR = 0x300,
 	APIC_ICR_HIGH = 0x310,
 	APIC_LVT_TIMER = 0x320,
+	APIC_LVT_THERMAL = 0x330,
+	APIC_LVT_PERF = 0x340,
 	APIC_LVT_LINT0 = 0x350,
 	APIC_LVT_LINT1 = 0x360,
 	APIC_LVT_ERROR = 0x370,
@@ -249,6 +254,11 @@ enum {
 	APIC_SELF_IPI = 0x3f0,
 
 	SVR_ENABLE = 0x100,
+	SVR_FOCUS_OFF = 0x200,
+	SVR_NO_BROADCAST = 0x1000,
+	ESR_SEND_ILLEGAL = 0x20,
+	ESR_RECEIVE_ILLEGAL = 0x40,
+	ESR_ILLEGAL_REGISTER = 0x80,
 	LVT_MASKED = 0x10000,
 	LVT_PERIODIC = 0x20000,
 	LVT_DEADLINE = 0x40000,
@@ -268,7 +278,11 @@ enum {
 
 	DIVIDE_BY_1 = 0xb,
 	DIVIDE_BY_2 = 0x0,
+	DIVIDE_BY_4 = 0x1,
+	DIVIDE_BY_8 = 0x2,
 	DIVIDE_BY_16 = 0x3,
+	DIVIDE_BY_32 = 0x8,
+	DIVIDE_BY_64 = 0x9,
 	DIVIDE_BY_128 = 0xa,
 };
 
@@ -296,6 +310,9 @@ static inline void eoi(void)
 	apic_write(APIC_EOI, 0);
 }
 
+/* What came up since the last write of ESR. */
+uint32_t apic_errors(void);
+
 /*
  * True with the word "pvm" on the command line. kvm_pvm runs guest kernels by emulation, many
  * instructions in one go, and looks for a pending interrupt only before and after: an interrupt comes
@@ -307,6 +324,18 @@ extern bool pvm;
 /* Lowers CR8, and sees to it that it is noticed. */
 void lower_cr8(uint64_t value);
 
+/*
+ * True with the words "kernel-lapic" and "kernel-ioapic": they are KVM's own, which differ from the
+ * manuals here and there. What is known is not checked on them.
+ */
+extern bool kernel_lapic, kernel_ioapic;
+
+/* If `deviates`, says that the check `name` is not made, for `reason`. */
+bool left_out(bool deviates, const char *name, const char *reason);
+
+/* "prefix-n" with `n` in hexadecimal; good until the next call. */
+const char *named(const char *prefix, unsigned int n);
+
 /* --- how the kernel was entered --- */
 
 extern uint32_t entry_kind, entry_cs, entry_cr0, entry_eax; /* EAX not with ENTRY_LONG */
@@ -314,12 +343,42 @@ extern uint64_t entry_info, entry_flags; /* start info, Multiboot information or
 
 /* --- more CPUs --- */
 
+/* As many as the word "cpus=N" says; 1 without. Their APIC ids are their numbers, but for cpu_of_id. */
+extern unsigned int nr_cpus;
+/* Their numbers by the low 8 bits of their APIC ids; to be changed for one of a high id. */
+extern uint8_t cpu_of_id[256];
+
+static inline unsigned int all_cpus(void)
+{
+	return (1u << nr_cpus) - 1;
+}
+
 /* Starts CPU `cpu` (its APIC id) with INIT and SIPI; it then serves run_on(). */
 bool start_cpu(unsigned int cpu);
+/* Prepares the start of CPU `cpu` by a SIPI of vector STARTUP_VECTOR. */
+void prepare_start(unsigned int cpu);
+/* Called on a CPU that a SIPI starts, before it touches its local APIC; NULL: nothing is. */
+extern void (*volatile before_start)(void);
+#define STARTUP_VECTOR (TRAMPOLINE >> 12)
 /* Has `cpu` call `run` with interrupts on; done_on() tells when it has come back. */
 void run_on(unsigned int cpu, void (*run)(void));
 bool done_on(unsigned int cpu);
-/* Both, and waits. */
+/* Both, and waits. CPU 0 just calls. */
 bool call_on(unsigned int cpu, void (*run)(void));
+
+/* --- who takes an interrupt, as bit masks of CPUs --- */
+
+/* Begins to count those of `vector`. */
+void remember(uint8_t vector);
+/* The CPUs that took it exactly once since; all bits if one took it more often. */
+unsigned int takers(uint8_t vector);
+/* How often it was taken since, by `cpu` and by all. */
+unsigned int taken_by(unsigned int cpu, uint8_t vector);
+unsigned int taken_by_all(uint8_t vector);
+
+/* Sends an IPI, waits until those `expected` have taken it, and a moment more for the others. */
+void check_takers(const char *name, uint32_t dest, uint32_t command, unsigned int expected);
+/* Waits like this for what has been sent by other means since remember(). */
+void check_taken(const char *name, uint8_t vector, unsigned int expected);
 
 #endif

@@ -70,7 +70,8 @@ static void registers(void)
 	set(REG_RTE(7) + 1, 0xffffffff);
 	check_eq("entry-high", get(REG_RTE(7) + 1) & 0xff000000, 0xff000000);
 	set(REG_RTE(7), 0xffffffff);
-	check_eq("entry-low", get(REG_RTE(7)), 0x1afff);
+	if (!left_out(kernel_ioapic, "entry-low", "KVM's I/O APIC keeps reserved bits"))
+		check_eq("entry-low", get(REG_RTE(7)), 0x1afff);
 	set(REG_RTE(7), RTE_MASKED);
 	set(REG_VERSION, 0);
 	check_eq("version-read-only", get(REG_VERSION), version);
@@ -172,6 +173,9 @@ static void directed_eoi(void)
 	unsigned int before = taken_here(), again;
 	uint32_t suppressed;
 
+	if (left_out(kernel_lapic, "directed-eoi",
+		     "KVM broadcasts all EOIs, or does not offer to suppress them"))
+		return;
 	if (!(apic_read(APIC_VERSION) >> 24 & 1) || (get(REG_VERSION) & 0xff) < 0x20)
 		return;
 	apic_write(APIC_SVR, SVR_ENABLE | 0x1000 | SPURIOUS);

@@ -6,10 +6,11 @@
  */
 #include "guest.h"
 
-#define ESR_SEND_ILLEGAL     0x20
-#define ESR_ILLEGAL_REGISTER 0x80
-
 #define VECTOR_ERROR 0x71
+
+/* Of KVM's local APIC. */
+#define NO_ERRORS "KVM's local APIC reports no errors"
+#define KEEPS     "KVM keeps the registers of a local APIC that IA32_APIC_BASE disables"
 
 /* "Local APIC State After Power-Up or Reset". */
 static void reset_state(void)
@@ -22,7 +23,9 @@ static void reset_state(void)
 	check_eq("reset-tpr", apic_read(APIC_TPR), 0);
 	check_eq("reset-ppr", apic_read(APIC_PPR), 0);
 	for (uint32_t reg = APIC_LVT_TIMER; reg <= APIC_LVT_ERROR; reg += 0x10)
-		check_eq("reset-lvt", apic_read(reg), LVT_MASKED);
+		if (!left_out(kernel_lapic && reg == APIC_LVT_LINT0, "reset-lint0",
+			      "KVM begins with an LVT LINT0 for an 8259: 0x700"))
+			check_eq("reset-lvt", apic_read(reg), LVT_MASKED);
 	check_eq("reset-timer-initial", apic_read(APIC_TIMER_INITIAL), 0);
 	check_eq("reset-timer-current", apic_read(APIC_TIMER_CURRENT), 0);
 	check_eq("reset-timer-divide", apic_read(APIC_TIMER_DIVIDE), 0);
@@ -38,7 +41,7 @@ static void version(void)
 
 	check_range("version", is & 0xff, 0x10, 0x15);
 	check_range("version-lvt-entries", (is >> 16 & 0xff) + 1, 4, 7);
-	apic_write(APIC_SVR, SVR_ENABLE | 0x1000 | SPURIOUS);
+	apic_write(APIC_SVR, SVR_ENABLE | SVR_NO_BROADCAST | SPURIOUS);
 	check_eq("svr-suppression-as-announced", apic_read(APIC_SVR) >> 12 & 1, is >> 24 & 1);
 	apic_write(APIC_SVR, SPURIOUS);
 }
@@ -62,8 +65,11 @@ static void software_enable(void)
 static void priorities(void)
 {
 	apic_write(APIC_TPR, 0x57);
-	check_eq("tpr", apic_read(APIC_TPR), 0x57);
-	check_eq("ppr-follows-tpr", apic_read(APIC_PPR), 0x57);
+	if (!left_out(kernel_lapic, "tpr-subclass",
+		      "KVM may keep the upper half only, where a CPU virtualizes CR8")) {
+		check_eq("tpr", apic_read(APIC_TPR), 0x57);
+		check_eq("ppr-follows-tpr", apic_read(APIC_PPR), 0x57);
+	}
 	check_eq("cr8-follows-tpr", read_cr8(), 5);
 	write_cr8(9);
 	check_eq("tpr-follows-cr8", apic_read(APIC_TPR), 0x90);
@@ -101,22 +107,17 @@ static void read_back(void)
 	check("eoi-of-nothing", true);
 }
 
-/* What came up since the last write of ESR. */
-static uint32_t errors(void)
-{
-	apic_write(APIC_ESR, 0);
-	return apic_read(APIC_ESR);
-}
-
 /* "Error Handling". */
 static void illegal_vectors(void)
 {
-	errors();
-	check_eq("esr-clear", errors(), 0);
+	if (left_out(kernel_lapic, "illegal-vectors", NO_ERRORS))
+		return;
+	apic_errors();
+	check_eq("esr-clear", apic_errors(), 0);
 	ipi(apic_id() + 1, 5);
 	check_eq("esr-before-write", apic_read(APIC_ESR), 0);
-	check_eq("esr-send-illegal", errors(), ESR_SEND_ILLEGAL);
-	check_eq("esr-cleared", errors(), 0);
+	check_eq("esr-send-illegal", apic_errors(), ESR_SEND_ILLEGAL);
+	check_eq("esr-cleared", apic_errors(), 0);
 
 	apic_write(APIC_LVT_ERROR, VECTOR_ERROR);
 	sti();
@@ -124,7 +125,7 @@ static void illegal_vectors(void)
 	check("error-interrupt", wait_until(taken[0][VECTOR_ERROR] == 1));
 	cli();
 	apic_write(APIC_LVT_ERROR, LVT_MASKED);
-	errors();
+	apic_errors();
 }
 
 /* --- xAPIC only --- */
@@ -141,11 +142,13 @@ static void xapic_registers(void)
 	apic_write(APIC_DFR, 0xffffffff);
 	apic_write(APIC_VERSION, 0);
 	check_range("version-read-only", apic_read(APIC_VERSION) & 0xff, 0x10, 0x15);
-	errors();
+	if (left_out(kernel_lapic, "absent-register", NO_ERRORS))
+		return;
+	apic_errors();
 	check_eq("absent-register", apic_read(0x40), 0);
-	check_eq("esr-absent-read", errors(), ESR_ILLEGAL_REGISTER);
+	check_eq("esr-absent-read", apic_errors(), ESR_ILLEGAL_REGISTER);
 	apic_write(0x50, 1);
-	check_eq("esr-absent-write", errors(), ESR_ILLEGAL_REGISTER);
+	check_eq("esr-absent-write", apic_errors(), ESR_ILLEGAL_REGISTER);
 }
 
 static void xapic_has_no_msrs(void)
@@ -172,7 +175,8 @@ static void xapic_moves(void)
 	check_eq("disabled-cpuid", cpuid(1, 0).edx >> 9 & 1, 0);
 	check_eq("disabled-to-x2apic", wrmsr_try(MSR_APIC_BASE, base | APIC_BASE_X2APIC), 13);
 	wrmsr(MSR_APIC_BASE, base);
-	check_eq("enabled-again-is-reset", apic_read(APIC_SVR), 0xff);
+	if (!left_out(kernel_lapic, "enabled-again-is-reset", KEEPS))
+		check_eq("enabled-again-is-reset", apic_read(APIC_SVR), 0xff);
 	check_eq("enabled-again-cpuid", cpuid(1, 0).edx >> 9 & 1, 1);
 }
 
@@ -213,6 +217,10 @@ static void x2apic_faults(void)
 	check_eq("current-count-write", try_write(APIC_TIMER_CURRENT, 0), 13);
 	check_eq("eoi-read", try_read(APIC_EOI), 13);
 	check_eq("self-ipi-read", try_read(APIC_SELF_IPI), 13);
+	check_eq("icr-reserved", try_write(APIC_ICR, 0x80000000), 13);
+	check_eq("self-ipi-reserved", try_write(APIC_SELF_IPI, 0x100), 13);
+	if (left_out(kernel_lapic, "reserved-bits", "KVM drops most reserved bits in x2APIC mode"))
+		return;
 	check_eq("eoi-nonzero", try_write(APIC_EOI, 1), 13);
 	check_eq("esr-nonzero", try_write(APIC_ESR, 1), 13);
 	check_eq("tpr-reserved", try_write(APIC_TPR, 0x100), 13);
@@ -220,8 +228,6 @@ static void x2apic_faults(void)
 	check_eq("svr-reserved", try_write(APIC_SVR, 0x80000000), 13);
 	check_eq("lvt-reserved", try_write(APIC_LVT_TIMER, 0x80000000), 13);
 	check_eq("divide-reserved", try_write(APIC_TIMER_DIVIDE, 0x4), 13);
-	check_eq("icr-reserved", try_write(APIC_ICR, 0x80000000), 13);
-	check_eq("self-ipi-reserved", try_write(APIC_SELF_IPI, 0x100), 13);
 	check_eq("tpr-unharmed", apic_read(APIC_TPR), 0);
 }
 
@@ -237,7 +243,8 @@ static void x2apic_only(void)
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE));
 	check_eq("disabled-msr", try_read(APIC_ID), 13);
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)APIC_BASE_X2APIC);
-	check_eq("xapic-again", mmio_read(APIC_PAGE + APIC_SVR), 0xff);
+	if (!left_out(kernel_lapic, "xapic-again", KEEPS))
+		check_eq("xapic-again", mmio_read(APIC_PAGE + APIC_SVR), 0xff);
 	wrmsr(MSR_APIC_BASE, base);
 	check_eq("x2apic-again", apic_id(), cpuid(0xb, 0).edx);
 }

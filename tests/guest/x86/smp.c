@@ -9,12 +9,10 @@
 #define REPLY  VECTOR(7)
 #define LOWEST VECTOR(10)
 
-static unsigned int cpus;
-
 /* A set of CPUs as a bit mask. */
 static unsigned int all_but(unsigned int cpu)
 {
-	return ((1u << cpus) - 1) & ~(1u << cpu);
+	return all_cpus() & ~(1u << cpu);
 }
 
 /* --- who is there --- */
@@ -31,7 +29,7 @@ static void look_at_self(void)
 
 static void start_all(void)
 {
-	for (unsigned int cpu = 1; cpu < cpus; cpu++) {
+	for (unsigned int cpu = 1; cpu < nr_cpus; cpu++) {
 		check("started", start_cpu(cpu));
 		check("calls", call_on(cpu, look_at_self));
 		check_eq("its-apic-id", seen_id, cpu);
@@ -43,58 +41,14 @@ static void start_all(void)
 
 /* --- who gets it --- */
 
-static unsigned int before[MAX_CPUS];
-
-static void remember(uint8_t vector)
-{
-	for (unsigned int cpu = 0; cpu < cpus; cpu++)
-		before[cpu] = taken[cpu][vector];
-}
-
-/* Those that got it exactly once; all bits if one got it more often. */
-static unsigned int takers(uint8_t vector)
-{
-	unsigned int set = 0;
-
-	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
-		unsigned int n = taken[cpu][vector] - before[cpu];
-
-		if (n > 1)
-			return ~0u;
-		set |= n << cpu;
-	}
-	return set;
-}
-
-static unsigned int all_taken(uint8_t vector)
-{
-	unsigned int n = 0;
-
-	for (unsigned int cpu = 0; cpu < cpus; cpu++)
-		n += taken[cpu][vector] - before[cpu];
-	return n;
-}
-
-/* Sends, then waits for all it is for, and a moment more for those it is not for. */
-static void check_takers(const char *name, uint32_t dest, uint32_t command, unsigned int expected)
-{
-	uint8_t vector = (command & ICR_STARTUP) == ICR_NMI ? NMI : (uint8_t)command;
-
-	remember(vector);
-	ipi(dest, command);
-	(void)wait_until(takers(vector) == expected);
-	delay(MOMENT / 4);
-	check_eq(name, takers(vector), expected);
-}
-
 static void physical(void)
 {
-	for (unsigned int cpu = 0; cpu < cpus; cpu++)
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
 		check_takers("physical", cpu, WORK, 1u << cpu);
-	check_takers("physical-nobody", cpus + 20, WORK, 0);
-	check_takers("physical-broadcast", x2apic ? 0xffffffff : 0xff, WORK, (1u << cpus) - 1);
+	check_takers("physical-nobody", nr_cpus + 20, WORK, 0);
+	check_takers("physical-broadcast", x2apic ? 0xffffffff : 0xff, WORK, all_cpus());
 	check_takers("shorthand-others", 0, ICR_OTHERS | WORK, all_but(0));
-	check_takers("shorthand-all", 0, ICR_ALL | WORK, (1u << cpus) - 1);
+	check_takers("shorthand-all", 0, ICR_ALL | WORK, all_cpus());
 	check_takers("shorthand-self", 1, ICR_SELF | WORK, 1);
 	check_takers("nmi", 1, ICR_NMI, 2);
 	check_takers("nmi-others", 0, ICR_OTHERS | ICR_NMI, all_but(0));
@@ -119,10 +73,10 @@ static void both_directions(void)
 	handler[WORK] = reply;
 	for (unsigned int i = 1; i <= 20; i++) {
 		ipi(1, WORK);
-		if (!wait_until(taken[0][REPLY] - before[0] == i))
+		if (!wait_until(taken_by(0, REPLY) == i))
 			break;
 	}
-	check_eq("there-and-back", taken[0][REPLY] - before[0], 20);
+	check_eq("there-and-back", taken_by(0, REPLY), 20);
 	handler[WORK] = NULL;
 
 	remember(WORK);
@@ -146,42 +100,34 @@ static void set_tpr(void)
 	apic_write(APIC_TPR, tpr);
 }
 
-static void on_each(void (*run)(void), unsigned int cpu)
-{
-	if (cpu)
-		call_on(cpu, run);
-	else
-		run();
-}
-
 /* xAPIC, flat model: one bit per CPU. */
 static void flat(void)
 {
-	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++) {
 		dfr = 0xffffffff;
 		ldr = 1u << cpu;
-		on_each(set_logical, cpu);
+		call_on(cpu, set_logical);
 	}
 	check_takers("flat-one", 2, ICR_LOGICAL | WORK, 2);
 	check_takers("flat-two", 3, ICR_LOGICAL | WORK, 3);
-	check_takers("flat-odd", 0xaa, ICR_LOGICAL | WORK, 0xaa & ((1u << cpus) - 1));
+	check_takers("flat-odd", 0xaa, ICR_LOGICAL | WORK, 0xaa & all_cpus());
 	check_takers("flat-nobody", 0x80, ICR_LOGICAL | WORK, 0);
-	check_takers("flat-broadcast", 0xff, ICR_LOGICAL | WORK, (1u << cpus) - 1);
+	check_takers("flat-broadcast", 0xff, ICR_LOGICAL | WORK, all_cpus());
 }
 
 /* xAPIC, cluster model: clusters of two, the cluster's number in the upper half. */
 static void cluster(void)
 {
-	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++) {
 		dfr = 0x0fffffff;
 		ldr = (cpu / 2 + 1) << 4 | 1u << cpu % 2;
-		on_each(set_logical, cpu);
+		call_on(cpu, set_logical);
 	}
 	check_takers("cluster-one", 0x12, ICR_LOGICAL | WORK, 2);
 	check_takers("cluster-both", 0x13, ICR_LOGICAL | WORK, 3);
-	check_takers("cluster-other", 0x23, ICR_LOGICAL | WORK, cpus > 2 ? 0xc & ((1u << cpus) - 1) : 0);
+	check_takers("cluster-other", 0x23, ICR_LOGICAL | WORK, nr_cpus > 2 ? 0xc & all_cpus() : 0);
 	check_takers("cluster-nobody", 0x31, ICR_LOGICAL | WORK, 0);
-	check_takers("cluster-broadcast", 0xff, ICR_LOGICAL | WORK, (1u << cpus) - 1);
+	check_takers("cluster-broadcast", 0xff, ICR_LOGICAL | WORK, all_cpus());
 }
 
 /* x2APIC: cluster 0 with one bit per CPU, fixed by the ids. */
@@ -189,9 +135,9 @@ static void x2_logical(void)
 {
 	check_takers("x2-one", 2, ICR_LOGICAL | WORK, 2);
 	check_takers("x2-two", 3, ICR_LOGICAL | WORK, 3);
-	check_takers("x2-odd", 0xaaaa, ICR_LOGICAL | WORK, 0xaaaa & ((1u << cpus) - 1));
+	check_takers("x2-odd", 0xaaaa, ICR_LOGICAL | WORK, 0xaaaa & all_cpus());
 	check_takers("x2-other-cluster", 0x10001, ICR_LOGICAL | WORK, 0);
-	check_takers("x2-broadcast", 0xffffffff, ICR_LOGICAL | WORK, (1u << cpus) - 1);
+	check_takers("x2-broadcast", 0xffffffff, ICR_LOGICAL | WORK, all_cpus());
 }
 
 /* Each message to exactly one CPU, and never to one of higher priority than another. */
@@ -203,21 +149,21 @@ static void lowest_priority(void)
 	remember(LOWEST);
 	for (unsigned int sent = 1; sent <= 8; sent++) {
 		ipi(everyone, ICR_LOGICAL | ICR_LOWEST | LOWEST);
-		if (!wait_until(all_taken(LOWEST) == sent))
+		if (!wait_until(taken_by_all(LOWEST) == sent))
 			break;
 	}
 	delay(MOMENT / 4);
-	check_eq("lowest-each-to-one", all_taken(LOWEST), 8);
+	check_eq("lowest-each-to-one", taken_by_all(LOWEST), 8);
 
 	tpr = 0x40;
-	for (unsigned int cpu = 0; cpu < cpus; cpu++)
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
 		if (cpu != 1)
-			on_each(set_tpr, cpu);
+			call_on(cpu, set_tpr);
 	check_takers("lowest-is-cpu-1", everyone, ICR_LOGICAL | ICR_LOWEST | LOWEST, 2);
 	check_takers("lowest-of-two", 3, ICR_LOGICAL | ICR_LOWEST | LOWEST, 2);
 	tpr = 0;
-	for (unsigned int cpu = 0; cpu < cpus; cpu++)
-		on_each(set_tpr, cpu);
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
+		call_on(cpu, set_tpr);
 }
 
 /* --- INIT again --- */
@@ -257,7 +203,6 @@ static void init_again(void)
 
 void guest_main(void)
 {
-	cpus = (unsigned int)option_number("cpus", 2);
 	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
 	start_all();
 	sti();

@@ -132,8 +132,9 @@ other:
 	movl	%eax, %gs
 	movl	$1, %eax
 	cpuid
-	shrl	$24, %ebx /* APIC id, which is the CPU's number; its stack ends where the next begins */
-	incl	%ebx
+	shrl	$24, %ebx /* APIC id */
+	movzbl	cpu_of_id(%rbx), %ebx
+	incl	%ebx /* a stack ends where the next begins */
 	imull	$STACK_SIZE, %ebx, %ebx
 	leaq	stacks(%rbx), %rsp
 	call	guest_start_other

@@ -13,20 +13,50 @@ boots boot-multiboot "$guests/boot-multiboot.elf"
 
 checks cpuid cpuid.elf
 checks cpuid-3-cpus cpuid.elf -c 3 -a cpus=3
-checks lapic lapic.elf
-checks lapic-x2apic lapic.elf -a x2apic
-checks timer timer.elf
-checks timer-x2apic timer.elf -a x2apic
-checks irq irq.elf
-checks irq-x2apic irq.elf -a x2apic
-checks hlt hlt.elf -c 2
-checks hlt-x2apic hlt.elf -c 2 -a x2apic
-checks smp smp.elf -c 2 -a cpus=2
-checks smp-x2apic smp.elf -c 2 -a "cpus=2 x2apic"
+# interrupts SUFFIX WORDS ARGUMENT...: every guest that judges the interrupt controllers, by both front ends
+# of the local APIC; the tests' names end in SUFFIX, the guests get WORDS.
+interrupts() {
+	suffix=$1 words=$2
+	shift 2
+	for mode in '' x2apic; do
+		name=${mode:+-$mode}$suffix
+		checks "lapic$name" lapic.elf -a "$mode $words" "$@"
+		checks "regs$name" regs.elf -c 2 -a "cpus=2 $mode $words" "$@"
+		checks "prio$name" prio.elf -a "$mode $words" "$@"
+		checks "lvt$name" lvt.elf -a "$mode $words" "$@"
+		checks "timer$name" timer.elf -a "$mode $words" "$@"
+		checks "irq$name" irq.elf -a "$mode $words" "$@"
+		checks "hlt$name" hlt.elf -c 2 -a "cpus=2 $mode $words" "$@"
+		checks "smp$name" smp.elf -c 2 -a "cpus=2 $mode $words" "$@"
+		checks "ipi$name" ipi.elf -c 4 -a "cpus=4 $mode $words" "$@"
+		checks "ioapic$name" ioapic.elf -c 2 -a "$mode $words" "$@"
+		checks "pins$name" pins.elf --test-device -a "$mode $words" "$@"
+		checks "routes$name" routes.elf --test-device -c 4 -a "cpus=4 $mode $words" "$@"
+		checks "msi$name" msi.elf --test-device -c 4 -a "cpus=4 $mode $words" "$@"
+		checks "wide$name" wide.elf --test-device -c 32 -a "id=31 $mode $words" "$@"
+	done
+	checks "apicbase$suffix" apicbase.elf -c 2 -a "cpus=2 $words" "$@"
+}
+
+interrupts '' ''
+if [ "$host_words" != pvm ]; then
+	interrupts -split kernel-lapic --irqchip apic-split
+	interrupts -kernel 'kernel-lapic kernel-ioapic' --irqchip apic-kernel
+	checks pins-2-ioapics-split pins.elf --test-device --ioapics 2 -a "ioapics=2 kernel-lapic" \
+		--irqchip apic-split
+elif begin kernel-lapics; then
+	skip "kvm_pvm's local APICs end an interrupt when they deliver it: nothing is ever in service"
+fi
 checks smp-4-cpus smp.elf -c 4 -a cpus=4
 checks smp-4-cpus-x2apic smp.elf -c 4 -a "cpus=4 x2apic"
-checks ioapic ioapic.elf -c 2
-checks ioapic-x2apic ioapic.elf -c 2 -a x2apic
+checks pins-2-ioapics pins.elf --test-device --ioapics 2 -a ioapics=2
+
+# Ids beyond 8 bits, if the program and the host's KVM have them.
+if "$vireo" run --dry-run -c 300 "$end_guest" </dev/null >/dev/null 2>&1; then
+	checks wide-300 wide.elf --test-device -c 300 -a "id=299 x2apic"
+elif begin wide-300; then
+	skip "no 300 CPUs: $("$vireo" run --dry-run -c 300 "$end_guest" </dev/null 2>&1 | tail -n 1)"
+fi
 
 checks testdev testdev.elf -m 64M -c 3 -a "memory=64 cpus=3" --test-device
 checks testdev-x2apic testdev.elf -m 64M -c 3 -a "memory=64 cpus=3 x2apic" --test-device
