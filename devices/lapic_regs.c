@@ -221,6 +221,7 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 	uint32_t offset = (msr - X2APIC_MSR_FIRST) << 4;
 
 	if (msr == LAPIC_MSR_TSC_DEADLINE) {
+		lapic_run_timer(lapic); /* 0 from the expiry on, also of one that is masked */
 		*value = lapic->timer.tsc_deadline;
 		return lapic->tsc_khz != 0;
 	}

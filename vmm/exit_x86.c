@@ -64,20 +64,18 @@ static void log_unknown_msr(struct vcpu *vcpu, const char *access)
 
 /*
  * KVM keeps IA32_APIC_BASE, and CPUID with it, but tells only what it is at the next exit: a guest that
- * disables its LAPIC and enables it again would not be noticed. So writes come here first. Intel SDM
- * volume 3, section "x2APIC State Transitions"; reserved bits are for KVM to refuse.
+ * disables its LAPIC and enables it again would not be noticed. So writes come here first. KVM refuses
+ * addresses beyond the processor's.
  */
 static bool write_apic_base(struct vcpu *vcpu, uint64_t value)
 {
-	const uint64_t modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
-	uint64_t from = vcpu->kvm.run->apic_base & modes, to = value & modes;
+	struct lapic *lapic = vcpu->arch->lapic;
 	struct err ignored;
 
-	if (to == APIC_BASE_X2APIC || (from == modes && to == APIC_BASE_ENABLE) || (!from && to == modes))
+	if (!lapic_base_allowed(lapic, value) ||
+	    kvm_x86_set_msr(&vcpu->kvm, MSR_IA32_APIC_BASE, value, &ignored) < 0)
 		return false;
-	if (kvm_x86_set_msr(&vcpu->kvm, MSR_IA32_APIC_BASE, value, &ignored) < 0)
-		return false;
-	lapic_set_base(vcpu->arch->lapic, value);
+	lapic_set_base(lapic, value);
 	return true;
 }
 
