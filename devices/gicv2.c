@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "devices/gicv2_internal.h"
-#include "kvm/log.h"
+#include "devices/trace.h"
 
 /* What the distributor offers an interface. */
 struct candidate {
@@ -147,6 +147,7 @@ uint32_t gicv2_acknowledge(struct gicv2 *gic, unsigned int cpu, bool alias)
 	if (id != next.id)
 		return id;
 
+	trace_inject(cpu, id);
 	irqs = gicv2_irqs(gic, cpu, id / 32);
 	if (id < NR_SGIS) {
 		source = first_source(c, id);
@@ -177,6 +178,16 @@ uint32_t gicv2_highest_pending(struct gicv2 *gic, unsigned int cpu, bool alias)
 	return id < NR_SGIS ? first_source(c, id) << 10 | id : id;
 }
 
+static void make_inactive(struct gicv2 *gic, unsigned int cpu, uint32_t id)
+{
+	struct gicv2_irqs *irqs = gicv2_irqs(gic, cpu, id / 32);
+	uint32_t bit = 1u << id % 32;
+
+	if (irqs->active & bit)
+		trace_eoi(cpu, id);
+	irqs->active &= ~bit;
+}
+
 /*
  * Section "End of Interrupt Register". What it calls unpredictable does nothing here if it names the
  * other group's interrupt; else the highest active priority of the group is dropped, in whatever order
@@ -200,7 +211,7 @@ void gicv2_end_of_interrupt(struct gicv2 *gic, unsigned int cpu, uint32_t value,
 	else
 		c->apr &= c->apr - 1;
 	if (!(c->ctlr & GICC_CTLR_EOIMODE))
-		irqs->active &= ~(1u << id % 32);
+		make_inactive(gic, cpu, id);
 }
 
 /* Section "Deactivate Interrupt Register": by any processor, and only where ending does not do it. */
@@ -209,10 +220,26 @@ void gicv2_deactivate(struct gicv2 *gic, unsigned int cpu, uint32_t value)
 	uint32_t id = value & 0x3ff;
 
 	if (id < gicv2_end(gic) && (gic->s.cpu[cpu].ctlr & GICC_CTLR_EOIMODE))
-		gicv2_irqs(gic, cpu, id / 32)->active &= ~(1u << id % 32);
+		make_inactive(gic, cpu, id);
 }
 
 /* --- inputs --- */
+
+/* An input goes up. An SPI of several targets is shown at the first of them: who will take it is open. */
+static void trace_input(const struct gicv2 *gic, unsigned int cpu, unsigned int id)
+{
+	uint8_t to;
+
+	if (id < GICV2_FIRST_SPI) {
+		trace_timer_fire(cpu, id);
+		trace_accept(cpu, 0, id);
+		return;
+	}
+	to = targets(gic, id);
+	trace_route(id - GICV2_FIRST_SPI, 0, id, to);
+	if (to)
+		trace_accept((uint32_t)__builtin_ctz(to), 0, id);
+}
 
 static void set_input(struct gicv2 *gic, unsigned int cpu, unsigned int id, bool level)
 {
@@ -222,8 +249,10 @@ static void set_input(struct gicv2 *gic, unsigned int cpu, unsigned int id, bool
 	pthread_mutex_lock(&gic->lock);
 	if (level != !!(irqs->line & bit)) {
 		irqs->line ^= bit;
-		if (level)
+		if (level) {
 			irqs->latch |= bit & irqs->edge;
+			trace_input(gic, cpu, id);
+		}
 		gicv2_update(gic);
 	}
 	pthread_mutex_unlock(&gic->lock);

@@ -11,6 +11,7 @@
 
 #include "devices/gicv2.h"
 #include "devices/gicv2_internal.h"
+#include "devices/trace.h"
 
 struct access {
 	unsigned int cpu;
@@ -200,9 +201,13 @@ static void write_sgir(struct gicv2 *gic, const struct access *a)
 	const uint32_t filtered[] = { a->value >> 16 & 0xff, ~self, self, 0 };
 	uint32_t to = filtered[a->value >> 24 & 3];
 
-	for (unsigned int i = 0; i < gic->nr_cpus; i++)
-		if (to >> i & 1)
-			gicv2_set_sgi_sources(gic, i, sgi, (uint8_t)(gic->s.cpu[i].sgi_sources[sgi] | self));
+	trace_ipi(a->cpu, 0, sgi, to & ((1u << gic->nr_cpus) - 1));
+	for (unsigned int i = 0; i < gic->nr_cpus; i++) {
+		if (!(to >> i & 1))
+			continue;
+		trace_accept(i, 0, sgi);
+		gicv2_set_sgi_sources(gic, i, sgi, (uint8_t)(gic->s.cpu[i].sgi_sources[sgi] | self));
+	}
 }
 
 /* A byte for each SGI from 4n on, with a bit for each source. */

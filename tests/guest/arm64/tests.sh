@@ -155,3 +155,27 @@ if begin trace; then
 	reports '"lines":\[{"line":0,"device":"serial","raised":[1-9]'
 	end
 fi
+
+# The userspace GICv2 hides nothing.
+if begin trace-gicv2-user; then
+	vireo "$echo_guest" --irqchip gicv2-user --trace "$work/trace" <<-END
+		some input$(printf '\004')
+	END
+	status_is 0
+	traces 'line raised' routed pending injected EOI
+	end
+fi
+if begin trace-gicv2-user-cpus; then
+	vireo "$guests/psci.image" --irqchip gicv2-user -c 2 -a cpus=2 --trace "$work/trace" --stats table </dev/null
+	status_is 0
+	checks_hold
+	traces 'IPI sent' 'IPI received' injected EOI
+	end
+fi
+if begin trace-gicv2-user-timer; then
+	vireo "$guests/gic.image" --irqchip gicv2-user -a "irqs=$irqs" --trace "$work/trace" </dev/null
+	status_is 0
+	checks_hold
+	traces 'timer fired' pending injected EOI
+	end
+fi
