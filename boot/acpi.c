@@ -112,9 +112,28 @@ struct __attribute__((packed)) madt_lapic_nmi {
 	uint8_t lint;
 };
 
-#define MADT_LAPIC     0
-#define MADT_IOAPIC    1
-#define MADT_LAPIC_NMI 4
+/* For APIC ids of more than 8 bits, and for 255, which is none in 8 bits. */
+struct __attribute__((packed)) madt_x2apic {
+	uint8_t type, length;
+	uint16_t reserved;
+	uint32_t apic_id;
+	uint32_t flags; /* bit 0: enabled */
+	uint32_t processor_uid;
+};
+
+struct __attribute__((packed)) madt_x2apic_nmi {
+	uint8_t type, length;
+	uint16_t flags;         /* 0: as the bus has it */
+	uint32_t processor_uid; /* 0xffffffff: all */
+	uint8_t lint;
+	uint8_t reserved[3];
+};
+
+#define MADT_LAPIC      0
+#define MADT_IOAPIC     1
+#define MADT_LAPIC_NMI  4
+#define MADT_X2APIC     9
+#define MADT_X2APIC_NMI 10
 
 static uint8_t checksum(const uint8_t *bytes, size_t len)
 {
@@ -269,6 +288,50 @@ static void write_fadt(struct aml *a, const struct machine_device *power, uint64
 	table_end(a, start);
 }
 
+static void madt_processor(struct aml *a, uint32_t uid, uint32_t apic_id)
+{
+	struct madt_lapic lapic = {
+		.type = MADT_LAPIC,
+		.length = sizeof(lapic),
+		.processor_uid = (uint8_t)uid,
+		.apic_id = (uint8_t)apic_id,
+		.flags = 1,
+	};
+	struct madt_x2apic x2apic = {
+		.type = MADT_X2APIC,
+		.length = sizeof(x2apic),
+		.apic_id = apic_id,
+		.flags = 1,
+		.processor_uid = uid,
+	};
+
+	if (apic_id < PC_XAPIC_IDS)
+		aml_bytes(a, &lapic, sizeof(lapic));
+	else
+		aml_bytes(a, &x2apic, sizeof(x2apic));
+}
+
+/* LINT1 of all processors; those that a Local x2APIC structure declares have a structure of their own. */
+static void madt_nmi(struct aml *a, bool any_x2apic)
+{
+	struct madt_lapic_nmi nmi = {
+		.type = MADT_LAPIC_NMI,
+		.length = sizeof(nmi),
+		.processor_uid = 0xff,
+		.lint = 1,
+	};
+	struct madt_x2apic_nmi x2apic_nmi = {
+		.type = MADT_X2APIC_NMI,
+		.length = sizeof(x2apic_nmi),
+		.processor_uid = 0xffffffff,
+		.lint = 1,
+	};
+
+	aml_bytes(a, &nmi, sizeof(nmi));
+	if (any_x2apic)
+		aml_bytes(a, &x2apic_nmi, sizeof(x2apic_nmi));
+}
+
 static void write_madt(struct aml *a, const struct machine *m)
 {
 	size_t start = a->len;
@@ -276,25 +339,10 @@ static void write_madt(struct aml *a, const struct machine *m)
 		.header = table_header("APIC", 6),
 		.lapic_address = (uint32_t)m->irqchip.lapic_base,
 	};
-	struct madt_lapic_nmi nmi = {
-		.type = MADT_LAPIC_NMI,
-		.length = sizeof(nmi),
-		.processor_uid = 0xff,
-		.lint = 1,
-	};
 
 	aml_bytes(a, &madt, sizeof(madt));
-	for (unsigned int i = 0; i < m->nr_cpus; i++) {
-		struct madt_lapic lapic = {
-			.type = MADT_LAPIC,
-			.length = sizeof(lapic),
-			.processor_uid = (uint8_t)i,
-			.apic_id = (uint8_t)machine_cpu_id(m, i),
-			.flags = 1,
-		};
-
-		aml_bytes(a, &lapic, sizeof(lapic));
-	}
+	for (unsigned int i = 0; i < m->nr_cpus; i++)
+		madt_processor(a, i, (uint32_t)machine_cpu_id(m, i));
 	for (unsigned int i = 0; i < m->irqchip.nr_ioapics; i++) {
 		struct madt_ioapic ioapic = {
 			.type = MADT_IOAPIC,
@@ -306,7 +354,7 @@ static void write_madt(struct aml *a, const struct machine *m)
 
 		aml_bytes(a, &ioapic, sizeof(ioapic));
 	}
-	aml_bytes(a, &nmi, sizeof(nmi));
+	madt_nmi(a, machine_cpu_id(m, m->nr_cpus - 1) >= PC_XAPIC_IDS);
 	table_end(a, start);
 }
 

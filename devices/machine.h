@@ -67,7 +67,8 @@ extern const struct device_row device_table[];
 #define PC_HIGH_RAM     0x100000000ULL
 #define PC_IOAPIC_BASE  0xfec00000ULL /* of the first; the others follow, a page each */
 #define PC_LAPIC_BASE   0xfee00000ULL /* after reset; the guest may move it */
-#define PC_MAX_CPUS     254           /* APIC ids 0..253; 254 is the IOAPIC's, 255 broadcast */
+#define PC_MAX_CPUS     1024          /* as many as KVM's default configuration has */
+#define PC_XAPIC_IDS    255           /* APIC ids from here on are for x2APIC mode only: 255 is everyone */
 #define PC_CMOS_CENTURY 0x32          /* index of the century in CMOS RAM */
 #define PC_NR_PORTS     0x10000ULL
 #define DEBUG_EXIT_SIZE 4             /* ports */

@@ -25,17 +25,18 @@
 
 /*
  * Paravirtual features that only work with KVM's own LAPIC: their hypercalls and MSRs are handled
- * in the kernel, where there is none, and would be lost. MSI_EXT_DEST_ID would promise wide
- * destinations to a system of 8-bit ids.
+ * in the kernel, where there is none, and would be lost.
  */
 #define PV_NEEDS_KERNEL_LAPIC                                                                              \
 	(1u << KVM_FEATURE_ASYNC_PF | 1u << KVM_FEATURE_ASYNC_PF_VMEXIT | 1u << KVM_FEATURE_ASYNC_PF_INT | \
-	 1u << KVM_FEATURE_PV_EOI | 1u << KVM_FEATURE_PV_UNHALT | 1u << KVM_FEATURE_PV_SEND_IPI |          \
-	 1u << KVM_FEATURE_MSI_EXT_DEST_ID)
+	 1u << KVM_FEATURE_PV_EOI | 1u << KVM_FEATURE_PV_UNHALT | 1u << KVM_FEATURE_PV_SEND_IPI)
 
 /* Levels in leaf 0xb's ECX bits 15:8. */
 #define LEVEL_SMT  (1u << 8)
 #define LEVEL_CORE (2u << 8)
+
+/* What counts processors in 8 bits says this if there are more. */
+#define MOST_IN_8_BITS 255u
 
 static struct kvm_cpuid_entry2 *find(struct kvm_x86_cpuid *cpuid, uint32_t leaf, uint32_t index)
 {
@@ -89,6 +90,11 @@ static bool vendor_is(struct kvm_x86_cpuid *cpuid, const char *vendor)
 static uint32_t id_bits(uint32_t n)
 {
 	return n > 1 ? 32 - (uint32_t)__builtin_clz(n - 1) : 0;
+}
+
+static uint32_t at_most(uint32_t n, uint32_t most)
+{
+	return n < most ? n : most;
 }
 
 /* Leaves 0xb and 0x1f, "Extended Topology Enumeration"; EDX is each vCPU's own. */
@@ -164,18 +170,36 @@ static void clear_pmu(struct kvm_cpuid_entry2 *e)
 		e->ecx &= ~ECX81_PERFCTR;
 }
 
+/* As many as the ids that `n` processors take up, a power of two. */
+static uint32_t addressable_ids(uint32_t n)
+{
+	return at_most(1u << id_bits(n), MOST_IN_8_BITS);
+}
+
+/*
+ * Destinations of 15 bits in MSIs and I/O APIC entries are for the program to say. KVM's I/O APIC
+ * knows 8 bits.
+ */
+static void offer_paravirtual(const struct vm *vm, struct kvm_cpuid_entry2 *e)
+{
+	if (!irqchip_kernel_lapic(vm))
+		e->eax &= ~PV_NEEDS_KERNEL_LAPIC;
+	e->eax &= ~(1u << KVM_FEATURE_MSI_EXT_DEST_ID);
+	if (!irqchip_kernel_ioapic(vm))
+		e->eax |= 1u << KVM_FEATURE_MSI_EXT_DEST_ID;
+}
+
 static void adjust(struct vm *vm, struct kvm_cpuid_entry2 *e, bool amd)
 {
 	uint32_t n = vm->machine.nr_cpus;
-	bool kernel_lapic = irqchip_kernel_lapic(vm);
 
-	if (!kernel_lapic)
+	if (!irqchip_kernel_lapic(vm))
 		clear_pmu(e);
 	switch (e->function) {
 	case 1:
 		e->ecx &= ~(ECX1_MONITOR | ECX1_TSC_DEADLINE);
 		e->ecx |= ECX1_HYPERVISOR | ECX1_X2APIC | (vm->arch->tsc_deadline ? ECX1_TSC_DEADLINE : 0);
-		e->ebx = (e->ebx & 0xff00) | (n > 1 ? 1u << (16 + id_bits(n)) : 1u << 16);
+		e->ebx = (e->ebx & 0xff00) | addressable_ids(n) << 16;
 		e->edx = n > 1 ? e->edx | EDX1_HTT : e->edx & ~EDX1_HTT;
 		break;
 	case 4:
@@ -183,8 +207,7 @@ static void adjust(struct vm *vm, struct kvm_cpuid_entry2 *e, bool amd)
 		share_caches(e, n);
 		break;
 	case KVM_CPUID_FEATURES:
-		if (!kernel_lapic)
-			e->eax &= ~PV_NEEDS_KERNEL_LAPIC;
+		offer_paravirtual(vm, e);
 		break;
 	case 0x80000001:
 		if (amd)
@@ -192,7 +215,7 @@ static void adjust(struct vm *vm, struct kvm_cpuid_entry2 *e, bool amd)
 		break;
 	case 0x80000008:
 		if (amd)
-			e->ecx = id_bits(n) << 12 | (n - 1);
+			e->ecx = id_bits(n) << 12 | at_most(n - 1, MOST_IN_8_BITS);
 		break;
 	}
 }
@@ -225,7 +248,7 @@ int cpuid_apply(struct vcpu *vcpu, struct err *err)
 
 		switch (e->function) {
 		case 1:
-			e->ebx |= id << 24;
+			e->ebx |= id << 24; /* its low 8 bits; leaf 0xb has all */
 			break;
 		case 0xb:
 		case 0x1f:
@@ -233,8 +256,8 @@ int cpuid_apply(struct vcpu *vcpu, struct err *err)
 			break;
 		case 0x8000001e:
 			e->eax = id;
-			e->ebx = id; /* core id; one thread per core */
-			e->ecx = 0;  /* one node */
+			e->ebx = id & 0xff; /* core id; one thread per core */
+			e->ecx = 0;         /* one node */
 			break;
 		}
 	}

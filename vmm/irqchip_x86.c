@@ -120,6 +120,11 @@ bool irqchip_kernel_lapic(const struct vm *vm)
 	return chosen(vm) != CHOOSE_APIC;
 }
 
+bool irqchip_kernel_ioapic(const struct vm *vm)
+{
+	return chosen(vm) == CHOOSE_APIC_KERNEL;
+}
+
 static int create_kernel_chip(struct vm *vm, uint32_t nr_gsis, struct err *err)
 {
 	bool split = chosen(vm) == CHOOSE_APIC_SPLIT;

@@ -48,6 +48,9 @@ struct vcpu_arch {
 /* Whether KVM has the LAPICs. */
 bool irqchip_kernel_lapic(const struct vm *vm);
 
+/* Whether KVM has the I/O APIC too. */
+bool irqchip_kernel_ioapic(const struct vm *vm);
+
 /* The interrupt lines of the machine: what its devices need or the user asked for, whole I/O APICs. */
 uint32_t irqchip_lines(const struct vm *vm);
 

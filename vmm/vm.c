@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "fdt/fdt.h"
 #include "kvm/log.h"
@@ -187,6 +188,17 @@ static void stop_vcpus(struct vm *vm)
 	vm->vcpu = NULL;
 }
 
+/* Each vCPU is a file, and the usual soft limit is below what a machine may have of them. */
+static void allow_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == files.rlim_max)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files); /* if it fails, creating a vCPU says what is missing */
+}
+
 static int start_vcpus(struct vm *vm, struct err *err)
 {
 	int max = kvm_check(vm->kvm.fd, KVM_CAP_NAME(MAX_VCPUS));
@@ -197,6 +209,7 @@ static int start_vcpus(struct vm *vm, struct err *err)
 	vm->vcpu = calloc(vm->machine.nr_cpus, sizeof(struct vcpu *));
 	if (!vm->vcpu)
 		return err_host(err, ENOMEM, "%u vCPUs", vm->machine.nr_cpus);
+	allow_files();
 	while (vm->nr_vcpus < vm->machine.nr_cpus) {
 		int ret = vcpu_create(&vm->vcpu[vm->nr_vcpus], vm, vm->nr_vcpus, err);
 

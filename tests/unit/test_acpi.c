@@ -108,10 +108,10 @@ static struct tables *build(const struct machine *m)
 
 static void walk_from_rsdp(void **state)
 {
-	static const unsigned int cpus[] = { 1, 2, 4, 100, 254 };
+	static const unsigned int cpus[] = { 1, 2, 4, 255, 256, 1024 };
 
 	(void)state;
-	for (unsigned int i = 0; i < 5; i++) {
+	for (unsigned int i = 0; i < 6; i++) {
 		struct machine m = make(cpus[i]);
 
 		free(build(&m));
@@ -170,13 +170,13 @@ static void fadt_follows_the_device(void **state)
 
 static void madt(void **state)
 {
-	static const unsigned int counts[] = { 1, 2, 254 };
+	static const unsigned int counts[] = { 1, 2, 255, 256, 1024 };
 
 	(void)state;
-	for (unsigned int c = 0; c < 3; c++) {
+	for (unsigned int c = 0; c < 5; c++) {
 		struct machine m = make(counts[c]);
 		struct tables *t;
-		unsigned int cpus = 0, ioapics = 0, nmis = 0;
+		unsigned int cpus = 0, ioapics = 0, nmis = 0, wide_nmis = 0;
 		uint32_t len, at = 44;
 
 		m.irqchip.nr_ioapics = c + 1;
@@ -197,7 +197,17 @@ static void madt(void **state)
 				assert_int_equal(e[1], 8);
 				assert_int_equal(e[2], cpus);
 				assert_int_equal(e[3], cpus);
+				assert_in_range(e[3], 0, 254); /* 255 is no 8-bit id */
 				assert_int_equal(get(e + 4, 4), 1);
+				cpus++;
+				break;
+			case 9: /* local x2APIC: x2APIC id, enabled, processor UID */
+				assert_int_equal(e[1], 16);
+				assert_int_equal(get(e + 2, 2), 0);
+				assert_int_equal(get(e + 4, 4), cpus);
+				assert_in_range(get(e + 4, 4), 255, UINT32_MAX); /* others are of type 0 */
+				assert_int_equal(get(e + 8, 4), 1);
+				assert_int_equal(get(e + 12, 4), cpus);
 				cpus++;
 				break;
 			case 1: /* I/O APIC: id, address, first GSI */
@@ -214,6 +224,14 @@ static void madt(void **state)
 				assert_int_equal(e[5], 1);
 				nmis++;
 				break;
+			case 10: /* the same for those of type 9 */
+				assert_int_equal(e[1], 12);
+				assert_int_equal(get(e + 2, 2), 0);
+				assert_int_equal(get(e + 4, 4), 0xffffffff);
+				assert_int_equal(e[8], 1);
+				assert_int_equal(get(e + 9, 3), 0);
+				wide_nmis++;
+				break;
 			default:
 				fail_msg("MADT structure of type %u", e[0]);
 			}
@@ -223,6 +241,7 @@ static void madt(void **state)
 		assert_int_equal(cpus, counts[c]);
 		assert_int_equal(ioapics, c + 1);
 		assert_int_equal(nmis, 1);
+		assert_int_equal(wide_nmis, counts[c] > 255);
 		free(t);
 	}
 }
@@ -360,7 +379,7 @@ static void iasl(const struct workshop *w, const char *arguments)
 /* Every table disassembles, and assembles again to the same bytes but for the tool's own mark. */
 static void iasl_accepts_every_table(void **state)
 {
-	struct machine m = make(4);
+	struct machine m = make(258);
 	const struct workshop *w = *state;
 	struct tables *t;
 	struct {

@@ -16,14 +16,15 @@ static void the_platform_is_a_pc(void **state)
 	assert_string_equal(default_cmdline, "console=ttyS0");
 }
 
-static void at_most_254_cpus(void **state)
+static void at_most_1024_cpus(void **state)
 {
-	struct vm_config cfg = RUN("vmlinuz", "-c254");
+	struct vm_config cfg = RUN("vmlinuz", "-c1024");
 
 	(void)state;
-	assert_int_equal(cfg.cpus, 254);
+	assert_int_equal(cfg.cpus, 1024);
 	config_finish(&cfg);
-	REFUSE("--cpus: \"255\" is not allowed; allowed is a whole number from 1 to 254", "vmlinuz", "-c255");
+	REFUSE("--cpus: \"1025\" is not allowed; allowed is a whole number from 1 to 1024", "vmlinuz",
+	       "-c1025");
 }
 
 static void the_interrupt_controller_is_an_apic(void **state)
@@ -162,7 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_platform_is_a_pc),
-		cmocka_unit_test(at_most_254_cpus),
+		cmocka_unit_test(at_most_1024_cpus),
 		cmocka_unit_test(the_interrupt_controller_is_an_apic),
 		cmocka_unit_test(one_to_eight_ioapics),
 		cmocka_unit_test(a_debug_exit_is_at_a_port),

@@ -342,7 +342,7 @@ static void accepted_by_dtc(const struct machine *m)
 
 static void dtc_has_no_warnings(void **state)
 {
-	struct machine machines[] = { make_pc(1, 256 * MIB), make_pc(254, 5ULL << 30),
+	struct machine machines[] = { make_pc(1, 256 * MIB), make_pc(1024, 5ULL << 30),
 				      make_gicv3(512),       make_gicv3(1),
 				      make_gicv2(8),         make_gicv3(2),
 				      make_gicv2(1) };

@@ -44,10 +44,10 @@ static void cpus_within_limits(void **state)
 {
 	(void)state;
 	make(PLATFORM_PC, 1, 256 * MIB);
-	make(PLATFORM_PC, 254, 256 * MIB);
+	make(PLATFORM_PC, 1024, 256 * MIB);
 	make(PLATFORM_ARM, 512, 256 * MIB);
-	refuse(PLATFORM_PC, 0, 256 * MIB, "1 to 254");
-	refuse(PLATFORM_PC, 255, 256 * MIB, "1 to 254");
+	refuse(PLATFORM_PC, 0, 256 * MIB, "1 to 1024");
+	refuse(PLATFORM_PC, 1025, 256 * MIB, "1 to 1024");
 	refuse(PLATFORM_ARM, 0, 256 * MIB, "1 to 512");
 	refuse(PLATFORM_ARM, 1000, 256 * MIB, "1 to 512");
 }
@@ -97,12 +97,13 @@ static void pc_memory_leaves_the_hole(void **state)
 
 static void cpu_ids(void **state)
 {
-	struct machine pc = make(PLATFORM_PC, 254, 256 * MIB);
+	struct machine pc = make(PLATFORM_PC, 1024, 256 * MIB);
 	struct machine arm = make(PLATFORM_ARM, 512, 256 * MIB);
 
 	(void)state;
 	assert_int_equal(machine_cpu_id(&pc, 0), 0);
-	assert_int_equal(machine_cpu_id(&pc, 253), 253);
+	assert_int_equal(machine_cpu_id(&pc, 255), 255); /* an id like any other in x2APIC mode */
+	assert_int_equal(machine_cpu_id(&pc, 1023), 1023);
 	/* Aff1.Aff0, sixteen to a cluster. */
 	assert_int_equal(machine_cpu_id(&arm, 0), 0x0000);
 	assert_int_equal(machine_cpu_id(&arm, 15), 0x000f);

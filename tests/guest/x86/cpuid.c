@@ -39,7 +39,7 @@ static void features(void)
 	check_eq("apic", bit(one.edx, EDX_APIC), 1);
 	if (cpus > 1) {
 		check_eq("htt", bit(one.edx, EDX_HTT), 1);
-		check_range("addressable-ids", one.ebx >> 16 & 0xff, cpus, 255);
+		check_range("addressable-ids", one.ebx >> 16 & 0xff, cpus < 255 ? cpus : 255, 255);
 	}
 }
 
@@ -76,6 +76,7 @@ static void paravirtual(void)
 	offered = cpuid(KVM_BASE + 1, 0).eax;
 	for (unsigned int i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
 		check_eq(absent[i].name, bit(offered, absent[i].bit), 0);
+	check_eq("destinations-of-15-bits", bit(offered, 15), 1);
 }
 
 static void msrs(void)

@@ -13,6 +13,7 @@ boots boot-multiboot "$guests/boot-multiboot.elf"
 
 checks cpuid cpuid.elf
 checks cpuid-3-cpus cpuid.elf -c 3 -a cpus=3
+checks cpuid-200-cpus cpuid.elf -c 200 -a cpus=200
 # interrupts SUFFIX WORDS ARGUMENT...: every guest that judges the interrupt controllers, by both front ends
 # of the local APIC; the tests' names end in SUFFIX, the guests get WORDS.
 interrupts() {
@@ -53,7 +54,10 @@ checks pins-2-ioapics pins.elf --test-device --ioapics 2 -a ioapics=2
 
 # Ids beyond 8 bits, if the program and the host's KVM have them.
 if "$vireo" run --dry-run -c 300 "$end_guest" </dev/null >/dev/null 2>&1; then
+	checks cpuid-300-cpus cpuid.elf -c 300 -a cpus=300
 	checks wide-300 wide.elf --test-device -c 300 -a "id=299 x2apic"
+	checks wide-255 wide.elf --test-device -c 300 -a "id=255 x2apic"
+	checks wide-300-split wide.elf --test-device -c 300 -a "id=299 x2apic kernel-lapic" --irqchip apic-split
 elif begin wide-300; then
 	skip "no 300 CPUs: $("$vireo" run --dry-run -c 300 "$end_guest" </dev/null 2>&1 | tail -n 1)"
 fi
