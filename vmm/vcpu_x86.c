@@ -13,6 +13,7 @@
 #include "vmm/arch.h"
 
 #define MSR_IA32_TSC          0x10
+#define MSR_IA32_APIC_BASE    0x1b
 #define MSR_IA32_MISC_ENABLE  0x1a0
 #define MSR_IA32_MTRR_DEFTYPE 0x2ff
 
@@ -57,6 +58,25 @@ static int attach_lapic(struct vcpu *vcpu, struct err *err)
 	return 0;
 }
 
+/*
+ * Where some ids are beyond xAPIC mode, firmware hands over in x2APIC mode (Intel SDM volume 3, chapter
+ * "Advanced Programmable Interrupt Controller (APIC)", section "Initialization by System Software").
+ * Linux ignores those processors if the first one is not in it.
+ */
+static int enter_x2apic_mode(struct vcpu *vcpu, struct err *err)
+{
+	uint64_t base;
+	int ret = kvm_x86_get_msr(&vcpu->kvm, MSR_IA32_APIC_BASE, &base, err);
+
+	if (ret < 0)
+		return ret;
+	base |= APIC_BASE_X2APIC;
+	ret = kvm_x86_set_msr(&vcpu->kvm, MSR_IA32_APIC_BASE, base, err);
+	if (ret >= 0 && vcpu->arch->lapic)
+		lapic_set_base(vcpu->arch->lapic, base);
+	return ret;
+}
+
 int arch_vcpu_init(struct vcpu *vcpu, struct err *err)
 {
 	struct vcpu_arch *arch = calloc(1, sizeof(*arch));
@@ -74,6 +94,8 @@ int arch_vcpu_init(struct vcpu *vcpu, struct err *err)
 		ret = kvm_x86_set_msr(&vcpu->kvm, MSR_IA32_MISC_ENABLE, MISC_ENABLE_FAST_STRING, err);
 	if (ret >= 0 && vcpu->vm->arch->apic)
 		ret = attach_lapic(vcpu, err);
+	if (ret >= 0 && vcpu->vm->machine.nr_cpus > PC_XAPIC_IDS)
+		ret = enter_x2apic_mode(vcpu, err);
 	if (ret < 0)
 		arch_vcpu_finish(vcpu);
 	return ret < 0 ? ret : 0;

@@ -11,7 +11,9 @@ can() {
 	"$vireo" run --dry-run --irqchip "$1" "$end_guest" </dev/null >/dev/null 2>&1
 }
 gic=2
+user=
 can gicv3 && gic=3
+[ $gic = 3 ] || can gicv2 || user=1
 irqs=$("$vireo" dump config "$end_guest" | sed -n 's/^gic-irqs *= *\([0-9]*\)$/\1/p')
 
 boots boot-image "$guests/boot.image" -a gic=$gic
@@ -94,6 +96,10 @@ restore=$(dirname "$vireo")/tests/restore/restore
 restores() {
 	begin "$1" || return 0
 	shift
+	if [ $user ]; then
+		skip "this host has no in-kernel GIC, whose state this is about"
+		return 0
+	fi
 	rm -f "$work/state"
 	what=start
 	saved=-1

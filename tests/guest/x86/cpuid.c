@@ -89,6 +89,8 @@ static void msrs(void)
 		check_eq("unknown-msr-write", wrmsr_try(unknown[i], 0), 13);
 	}
 	check_eq("known-msr-read", rdmsr_try(MSR_APIC_BASE, &value), 0);
+	/* Ids beyond 8 bits: firmware hands over in x2APIC mode. */
+	check_eq("x2apic-mode", value & APIC_BASE_X2APIC, cpus > 255 ? APIC_BASE_X2APIC : 0);
 	check_eq("reserved-bits-of-apic-base", wrmsr_try(MSR_APIC_BASE, value | 1), 13);
 	check_eq("deadline-msr-as-announced",
 		 rdmsr_try(MSR_TSC_DEADLINE, &value) && bit(cpuid(1, 0).ecx, ECX_TSC_DEADLINE), 0);

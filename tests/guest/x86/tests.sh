@@ -13,7 +13,7 @@ boots boot-multiboot "$guests/boot-multiboot.elf"
 
 checks cpuid cpuid.elf
 checks cpuid-3-cpus cpuid.elf -c 3 -a cpus=3
-checks cpuid-200-cpus cpuid.elf -c 200 -a cpus=200
+checks cpuid-255-cpus cpuid.elf -c 255 -a cpus=255
 # interrupts SUFFIX WORDS ARGUMENT...: every guest that judges the interrupt controllers, by both front ends
 # of the local APIC; the tests' names end in SUFFIX, the guests get WORDS.
 interrupts() {
