@@ -26,16 +26,34 @@ _Static_assert(MSI_SETSPI_NS == GICV2M_SETSPI, "the doorbell");
 struct gicv2m {
 	struct device dev;
 	uint32_t count;
+	/*
+	 * Held from an edge's rise to its fall: of two messages for one line, the second must not find it
+	 * high. Not the device's own lock, with which a guest's message comes; taken after that.
+	 */
+	pthread_mutex_t edge;
 };
+
+static int gicv2m_create(struct device *dev, const struct device_host *host, struct err *err)
+{
+	(void)host;
+	(void)err;
+	pthread_mutex_init(&((struct gicv2m *)dev)->edge, NULL);
+	return 0;
+}
+
+static void gicv2m_destroy(struct device *dev)
+{
+	pthread_mutex_destroy(&((struct gicv2m *)dev)->edge);
+}
 
 void gicv2m_set_lines(struct device *dev, uint32_t count)
 {
 	((struct gicv2m *)dev)->count = count;
 }
 
-void gicv2m_send(const struct device *dev, uint32_t data)
+void gicv2m_send(struct device *dev, uint32_t data)
 {
-	const struct gicv2m *frame = (const struct gicv2m *)dev;
+	struct gicv2m *frame = (struct gicv2m *)dev;
 	struct irq_line line = dev->irq;
 	uint32_t intid = data & SETSPI_INTID;
 
@@ -45,8 +63,10 @@ void gicv2m_send(const struct device *dev, uint32_t data)
 		return;
 	}
 	line.line = intid - FIRST_SPI;
+	pthread_mutex_lock(&frame->edge);
 	irq_line_set(&line, true);
 	irq_line_set(&line, false);
+	pthread_mutex_unlock(&frame->edge);
 }
 
 static bool gicv2m_read(struct device *dev, uint64_t offset, unsigned int size, uint64_t *value)
@@ -75,6 +95,8 @@ const struct device_class gicv2m_class = {
 	.name = "gicv2m",
 	.size = sizeof(struct gicv2m),
 	.access_max = 4,
+	.create = gicv2m_create,
+	.destroy = gicv2m_destroy,
 	.read = gicv2m_read,
 	.write = gicv2m_write,
 };

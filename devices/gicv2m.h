@@ -22,7 +22,7 @@ extern const struct device_class gicv2m_class;
  */
 void gicv2m_set_lines(struct device *dev, uint32_t count);
 
-/* A message with `data` has come to the doorbell. Any thread, with or without a lock held. */
-void gicv2m_send(const struct device *dev, uint32_t data);
+/* A message with `data` has come to the doorbell. Any thread, with or without a device's lock held. */
+void gicv2m_send(struct device *dev, uint32_t data);
 
 #endif

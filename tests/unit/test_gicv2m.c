@@ -7,6 +7,10 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
 #include "devices/gicv2m.h"
 #include "tests/unit/fake.h"
 
@@ -135,6 +139,48 @@ static void sent_from_inside(void **state)
 	assert_int_equal(all_raised(), 1);
 }
 
+/* --- the same message from a guest and from a device at once: each is an edge of its own --- */
+
+#define ROUNDS 20000
+
+static _Atomic bool high;
+static _Atomic unsigned int edges, lost;
+
+static void count_edges(struct irqchip *chip, uint32_t line, bool level)
+{
+	(void)chip;
+	(void)line;
+	if (atomic_exchange(&high, level) == level)
+		atomic_fetch_add(&lost, 1);
+	else if (level)
+		atomic_fetch_add(&edges, 1);
+	sched_yield();
+}
+
+static void *send_all(void *arg)
+{
+	(void)arg;
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		gicv2m_send(rig.dev, 60);
+	return NULL;
+}
+
+static void messages_do_not_merge_on_their_way(void **state)
+{
+	static const struct irqchip_ops ops = { .set_line = count_edges };
+	pthread_t device;
+
+	(void)state;
+	rig.irqchip.chip.ops = &ops;
+	assert_int_equal(pthread_create(&device, NULL, send_all, NULL), 0);
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		rig_write(&rig, MSI_SETSPI_NS, 4, 60);
+	pthread_join(device, NULL);
+	assert_int_equal(lost, 0);
+	assert_int_equal(edges, 2 * ROUNDS);
+	assert_false(high);
+}
+
 static void the_rest_is_reserved(void **state)
 {
 	(void)state;
@@ -177,6 +223,7 @@ int main(void)
 		TEST(others_interrupts_are_not_touched),
 		TEST(a_frame_without_lines_is_silent),
 		TEST(sent_from_inside),
+		TEST(messages_do_not_merge_on_their_way),
 		TEST(the_rest_is_reserved),
 		TEST(anything_goes),
 	};
