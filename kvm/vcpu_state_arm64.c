@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 /* More than any CPU has: what KVM lists are some 300. */
@@ -138,6 +137,8 @@ static int check_state(const struct vcpu_state *state, size_t size, struct err *
 				"vCPU state: serror_pending and serror_has_esr are %u and %u; allowed "
 				"are 0 and 1",
 				state->serror_pending, state->serror_has_esr);
+	if (state->zero)
+		return err_user(err, "vCPU state: zero is %u; allowed is 0", state->zero);
 	if (state->count > MAX_REGS || size != VCPU_STATE_SIZE(state->count))
 		return err_user(err, "vCPU state: %u registers do not fill %zu bytes", state->count, size);
 	for (uint32_t i = 0; i < state->count; i++)

@@ -85,7 +85,7 @@ char *config_dump(const struct vm_config *cfg, struct err *err)
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int ret;
+	int ret, failed;
 
 	if (!out) {
 		err_host(err, errno, "definition");
@@ -95,7 +95,8 @@ char *config_dump(const struct vm_config *cfg, struct err *err)
 	if (!cfg->cmdline)
 		complete.cmdline = (char *)default_cmdline;
 	ret = put_definition(out, &complete, err);
-	if ((ferror(out) | fclose(out)) && !ret)
+	failed = ferror(out);
+	if ((fclose(out) || failed) && !ret)
 		ret = err_host(err, ENOMEM, "definition");
 	if (ret) {
 		free(text);

@@ -11,6 +11,7 @@ static bool try_gic(const struct kvm *kvm, unsigned int version, bool *its, stru
 	struct vgic vgic;
 	bool ok;
 
+	*its = false;
 	if (kvm_vm_create(&vm, kvm, kvm_arm64_vm_type(kvm), err) < 0)
 		return false;
 	ok = vgic_create(&vgic, &vm, version, err) >= 0;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "kvm/vcpu_state_arm64.h"
 #include "kvm/vgic_state_arm64.h"
@@ -90,7 +89,7 @@ int state_arm64_save(struct vm *vm, void **block, size_t *size, struct err *err)
 {
 	char *bytes = NULL;
 	struct vgic_shape shape;
-	int ret = describe(vm, &shape, err);
+	int ret = describe(vm, &shape, err), failed;
 	FILE *out;
 
 	if (ret < 0)
@@ -98,7 +97,8 @@ int state_arm64_save(struct vm *vm, void **block, size_t *size, struct err *err)
 	out = open_memstream(&bytes, size);
 	if (out) {
 		ret = save_all(vm, &shape, out, err);
-		if ((ferror(out) | fclose(out)) && !ret)
+		failed = ferror(out);
+		if ((fclose(out) || failed) && !ret)
 			ret = err_host(err, ENOMEM, "VM state");
 	} else {
 		ret = err_host(err, errno, "VM state");

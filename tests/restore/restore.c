@@ -191,10 +191,14 @@ static int run(const struct vm_config *cfg, const char *path, bool resume, struc
 	return ret;
 }
 
-/* One state that is not right, in a VM of its own. Whether it is refused or not: no more is asked. */
+/*
+ * One state that is not right, in a VM of its own. One that is cut off is refused; of others no more is
+ * asked than that the program goes on.
+ */
 static int spoil_once(const struct vm_config *cfg, const char *path, unsigned int seed, unsigned int *refused,
 		      struct err *err)
 {
+	bool cut = seed % 4 == 0, taken;
 	struct err why;
 	uint8_t *block = NULL;
 	size_t size;
@@ -204,13 +208,16 @@ static int spoil_once(const struct vm_config *cfg, const char *path, unsigned in
 		ret = read_file(path, (void **)&block, &size, err);
 	if (!ret) {
 		srand(seed);
-		if (seed % 4 == 0)
+		if (cut)
 			size = (size_t)rand() % size;
 		else
 			for (int i = rand() % 8; i >= 0; i--)
 				block[(size_t)rand() % (seed % 4 == 1 ? 512 : size)] ^=
 					(uint8_t)(1 + rand() % 255);
-		*refused += state_arm64_load(&vm, block, size, &why) < 0;
+		taken = state_arm64_load(&vm, block, size, &why) == 0;
+		*refused += !taken;
+		if (cut && taken)
+			ret = err_host_text(err, "a state cut off after %zu bytes was taken", size);
 	}
 	free(block);
 	vm_stop(&vm);

@@ -158,6 +158,9 @@ static void vcpu_states(void **unused)
 	vcpu->serror_has_esr = 256;
 	vcpu_refuses(vcpu, size, "serror_has_esr");
 	*vcpu = good;
+	vcpu->zero = 1;
+	vcpu_refuses(vcpu, size, "zero is 1; allowed is 0");
+	*vcpu = good;
 	vcpu->count = UINT32_MAX;
 	vcpu_refuses(vcpu, size, "do not fill");
 	*vcpu = good;

@@ -91,7 +91,8 @@ checks v2m-gicv2-user v2m.image --irqchip gicv2-user -a "irqs=$irqs"
 checks v2m-64-interrupts v2m.image --its off --gic-irqs 64 -a irqs=64
 checks v2m-992-interrupts v2m.image --its off --gic-irqs 992 -a irqs=992
 
-# restores NAME ARGUMENT...: a VM that is saved, by a process of its own each time, until it has come to its end.
+# restores NAME ARGUMENT...: a VM that is saved, by a process of its own each time, until it has come to its end
+# (or begins again and again).
 restore=$(dirname "$vireo")/tests/restore/restore
 restores() {
 	begin "$1" || return 0
@@ -110,7 +111,7 @@ restores() {
 		status=$?
 		cat "$work/out" >>"$work/whole"
 		saved=$((saved + 1))
-		[ $status = 0 ] && grep -q '^INFO saved' "$work/out"
+		[ $status = 0 ] && [ $saved -lt 3 ] && grep -q '^INFO saved' "$work/out"
 	do
 		what=resume
 	done
