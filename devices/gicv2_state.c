@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The GICv2's state after reset, and its way out of and into the model. */
-#include <errno.h>
 #include <string.h>
 
 #include "devices/gicv2.h"

@@ -9,9 +9,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define MAX_VCPUS 512
 
 enum {
 	GICD_CTLR = 0x0000,
