@@ -255,10 +255,12 @@ test-asan: ## the program under ASan and UBSan
 
 # --- races: several vCPUs under ThreadSanitizer, with and without KVM ---
 
+TSAN_TESTS := $(addprefix $(BUILD)-tsan/tests/unit/,test_apic_threads test_gicv2_state test_gicv2m)
+
 .PHONY: test-tsan
 test-tsan: ## races: several vCPUs under ThreadSanitizer
-	$(Q)$(MAKE) --no-print-directory TSAN=1 all guests $(BUILD)-tsan/tests/unit/test_apic_threads
-	$(Q)tests/unit/run TSan -- $(BUILD)-tsan/tests/unit/test_apic_threads
+	$(Q)$(MAKE) --no-print-directory TSAN=1 all guests $(TSAN_TESTS)
+	$(Q)tests/unit/run TSan -- $(TSAN_TESTS)
 	$(Q)tests/guest/run $(BUILD)-tsan/vireo 'smp*' 'hammer*' 'hlt*' 'ioapic*' 'psci*' 'gic*'
 
 # --- fuzzing: random operations on the models, what must hold after each (tests/fuzz) ---
