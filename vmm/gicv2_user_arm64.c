@@ -8,9 +8,6 @@
 #include "devices/gicv2.h"
 #include "kvm/arm64.h"
 
-/* Binding "Performance Monitor Units" and Arm's Base System Architecture: INTID 23. */
-#define PPI_PMU 7
-
 struct gicv2_user {
 	struct gicv2 *gic;
 	const struct kvm_vm *kvm_vm;
@@ -71,7 +68,6 @@ void gicv2_user_look(struct vcpu *vcpu)
 	} wires[] = {
 		{ KVM_ARM_DEV_EL1_VTIMER, ARM_PPI_VIRT_TIMER },
 		{ KVM_ARM_DEV_EL1_PTIMER, ARM_PPI_PHYS_TIMER },
-		{ KVM_ARM_DEV_PMU, PPI_PMU },
 	};
 	struct gicv2_user *user = gicv2_user_of(vcpu->vm);
 	uint64_t now, changed;

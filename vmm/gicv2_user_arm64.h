@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The GICv2 in userspace (devices/gicv2.h) between KVM's vCPUs and the machine: accesses to its two
- * frames, which the bus does not see because it knows no processors; the vCPUs' own timers and PMU;
- * and the interrupt inputs of the vCPUs.
+ * frames, which the bus does not see because it knows no processors; the vCPUs' own timers; and
+ * the interrupt inputs of the vCPUs.
  */
 #ifndef VIREO_VMM_GICV2_USER_ARM64_H
 #define VIREO_VMM_GICV2_USER_ARM64_H
@@ -27,7 +27,7 @@ struct gicv2_user *gicv2_user_of(const struct vm *vm);
 
 /* --- the vCPU's thread; both do nothing in a VM with an in-kernel GIC --- */
 
-/* After each KVM_RUN, before its exit is handled: timers and PMU to the GIC. */
+/* After each KVM_RUN, before its exit is handled: timers to the GIC. */
 void gicv2_user_look(struct vcpu *vcpu);
 
 /* Serves an exit of kind KVM_EXIT_MMIO if it is for the GIC; else returns false. */
