@@ -11,6 +11,9 @@
  */
 unsigned long kvm_arm64_vm_type(const struct kvm *kvm);
 
+/* How many bits guest-physical addresses have in a VM of that type. */
+unsigned int kvm_arm64_address_bits(const struct kvm *kvm);
+
 /* KVM_CAP_ARM_NISV_TO_USER: aborts that KVM cannot decode come to the program, not to an error. */
 int kvm_arm64_vm_setup(const struct kvm_vm *vm, struct err *err);
 

@@ -10,11 +10,20 @@
 /* PSTATE at entry: EL1h, debug, SError, IRQ and FIQ masked (Linux, Documentation/arm64/booting.rst). */
 #define PSTATE_ENTRY 0x3c5ULL
 
-unsigned long kvm_arm64_vm_type(const struct kvm *kvm)
+#define DEFAULT_ADDRESS_BITS 40 /* of machine type 0 */
+
+unsigned int kvm_arm64_address_bits(const struct kvm *kvm)
 {
 	int bits = kvm_check(kvm->fd, KVM_CAP_NAME(ARM_VM_IPA_SIZE));
 
-	return bits > 0 && bits < 40 ? (unsigned long)bits : 0;
+	return bits > 0 && bits < DEFAULT_ADDRESS_BITS ? (unsigned int)bits : DEFAULT_ADDRESS_BITS;
+}
+
+unsigned long kvm_arm64_vm_type(const struct kvm *kvm)
+{
+	unsigned int bits = kvm_arm64_address_bits(kvm);
+
+	return bits < DEFAULT_ADDRESS_BITS ? bits : 0;
 }
 
 int kvm_arm64_vm_setup(const struct kvm_vm *vm, struct err *err)

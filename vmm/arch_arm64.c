@@ -151,9 +151,31 @@ int arch_irqchip_assume(struct vm *vm, struct err *err)
 	return 0;
 }
 
+int arm_check_reach(const struct vm *vm, const char *option, const struct machine_range *range,
+		    struct err *err)
+{
+	unsigned int bits = kvm_arm64_address_bits(&vm->kvm);
+
+	if (range->base + range->size <= 1ULL << bits)
+		return 0;
+	return err_host_text(
+		err,
+		"--%s: %#llx is beyond the guest-physical addresses this host can give, which have "
+		"%u bits",
+		option, (unsigned long long)range->base, bits);
+}
+
 static int create_user(struct vm *vm, struct err *err)
 {
+	const struct irqchip_desc *desc = &vm->machine.irqchip;
+	int ret;
+
 	describe(vm, IRQCHIP_GICV2_USER);
+	ret = arm_check_reach(vm, "gic-dist", &desc->dist, err);
+	if (!ret)
+		ret = arm_check_reach(vm, "gic-cpu", &desc->cpu, err);
+	if (ret < 0)
+		return ret;
 	return gicv2_user_create(&vm->arch->user, vm, err);
 }
 
@@ -187,7 +209,7 @@ static int create(struct vm *vm, struct err *err)
 		log_info("irqchip auto: %s; falling back to GICv2", err->text);
 		return 0;
 	}
-	log_info("irqchip auto: %s; %s; falling back to gicv2-user", err->text, err2.text);
+	log_warn("irqchip auto: %s; %s; falling back to gicv2-user, which is slower", err->text, err2.text);
 	ret = create_user(vm, &err3);
 	if (ret < 0)
 		err_host_text(err,

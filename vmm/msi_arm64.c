@@ -58,7 +58,10 @@ static int create_v2m(struct arm_msi *msi, struct vm *vm, struct irqchip *chip, 
 			 vm->machine.irqchip.nr_irqs);
 		return 0;
 	}
-	ret = device_create(&msi->v2m, &gicv2m_class, &vm->device_host, line, err);
+	describe_v2m(vm);
+	ret = arm_check_reach(vm, "gic-v2m", &vm->machine.irqchip.v2m, err);
+	if (!ret)
+		ret = device_create(&msi->v2m, &gicv2m_class, &vm->device_host, line, err);
 	if (ret < 0)
 		return ret;
 	gicv2m_set_lines(msi->v2m, count);
@@ -68,7 +71,6 @@ static int create_v2m(struct arm_msi *msi, struct vm *vm, struct irqchip *chip, 
 		arm_msi_finish(msi);
 		return err_host(err, -ret, "the GICv2m frame on the MMIO bus");
 	}
-	describe_v2m(vm);
 	return 0;
 }
 

@@ -31,6 +31,13 @@ void arm_msi_assume(struct vm *vm);
 /* struct irqchip_ops, send_msi. */
 void arm_msi_send(const struct arm_msi *msi, uint64_t addr, uint32_t data, uint32_t devid);
 
+/*
+ * Checks that the guest can reach a range that KVM does not see; `option` says where it is. KVM itself
+ * checks what is its own. arch_arm64.c.
+ */
+int arm_check_reach(const struct vm *vm, const char *option, const struct machine_range *range,
+		    struct err *err);
+
 /* For a line of the log. */
 const char *arm_msi_name(const struct arm_msi *msi);
 

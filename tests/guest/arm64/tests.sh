@@ -88,8 +88,22 @@ elif begin its; then
 fi
 checks v2m v2m.image --its off -a "irqs=$irqs"
 checks v2m-gicv2-user v2m.image --irqchip gicv2-user -a "irqs=$irqs"
+checks v2m-gicv2-user-1024-interrupts v2m.image --irqchip gicv2-user --gic-irqs 1024 -a irqs=1024
 checks v2m-64-interrupts v2m.image --its off --gic-irqs 64 -a irqs=64
 checks v2m-992-interrupts v2m.image --its off --gic-irqs 992 -a irqs=992
+
+# far NAME OPTION...: addresses that no guest here can reach, of what KVM does not see.
+far() {
+	begin "$1" || return 0
+	shift
+	vireo "$end_guest" "$@" </dev/null
+	status_is 1
+	reports 'beyond the guest-physical addresses'
+	end
+}
+far far-dist --irqchip gicv2-user --gic-dist 0xf000000000000
+far far-cpu --irqchip gicv2-user --gic-cpu 0xf000000000000
+far far-v2m --its off --gic-v2m 0xf000000000000
 
 # restores NAME ARGUMENT...: a VM that is saved, by a process of its own each time, until it has come to its end
 # (or begins again and again).
