@@ -218,7 +218,8 @@ uint32_t lapic_take_events(struct lapic *lapic, uint8_t *sipi_vector)
 		lapic_lvt_look(lapic);
 	if (atomic_fetch_and(&lapic->events, ~LAPIC_EVENT_ERROR) & LAPIC_EVENT_ERROR)
 		lapic_local_interrupt(lapic, LAPIC_LVT_ERROR);
-	events = atomic_exchange(&lapic->events, 0);
+	/* Not all of it: senders may have come meanwhile with what the owner has yet to look at. */
+	events = atomic_fetch_and(&lapic->events, LAPIC_EVENT_LINT | LAPIC_EVENT_ERROR);
 	*sipi_vector = (uint8_t)(events >> LAPIC_EVENT_SIPI_SHIFT);
 	return events & (LAPIC_EVENT_NMI | LAPIC_EVENT_INIT | LAPIC_EVENT_SIPI);
 }

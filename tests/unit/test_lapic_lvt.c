@@ -199,6 +199,27 @@ static void test_a_pin_kicks_the_processor(void **state)
 	assert_int_equal(events(), 0);
 }
 
+/* Another thread raises LINT1 while the owner is at the error's entry: not seen yet, and not lost. */
+static void raise_lint1(void *cpu)
+{
+	lapic_set_lint(&((struct lapic_rig *)cpu)->lapic, 1, true);
+}
+
+static void test_a_pin_that_moves_while_the_owner_looks(void **state)
+{
+	uint32_t seen;
+
+	(void)state;
+	put(&rig, LAPIC_LVT_LINT1, ICR_MODE(APIC_NMI));
+	put(&rig, LAPIC_LVT_ERROR, 0x71);
+	deliver(&rig, 5); /* an illegal vector */
+	rig.lapic.host.kick = raise_lint1;
+	seen = events();
+	assert_int_equal(seen | events(), LAPIC_EVENT_NMI);
+	assert_int_equal(take(&rig), 0x71);
+	assert_int_equal(events(), 0);
+}
+
 /* "Remote IRR Flag (Read Only)": set when a level is accepted, reset by its EOI. */
 static void test_lint0_by_level(void **state)
 {
@@ -292,6 +313,7 @@ int main(void)
 		TEST(test_software_disable_masks_every_entry),
 		TEST(test_pins_by_delivery_mode),
 		TEST(test_a_pin_kicks_the_processor),
+		TEST(test_a_pin_that_moves_while_the_owner_looks),
 		TEST(test_lint0_by_level),
 		TEST(test_remote_irr_of_lint0_is_read_only),
 		TEST(test_a_level_of_lint0_waits_for_its_mask),
