@@ -84,6 +84,17 @@ void lapic_init_reset(struct lapic *lapic)
 	reset(lapic, true);
 }
 
+/* Who sees the value, by get_published(), sees all that was done before. */
+static void set_published(struct lapic *lapic, uint32_t offset, uint32_t value)
+{
+	atomic_store_explicit(&lapic->reg[offset >> 4], value, memory_order_release);
+}
+
+static uint32_t get_published(const struct lapic *lapic, uint32_t offset)
+{
+	return atomic_load_explicit(&lapic->reg[offset >> 4], memory_order_acquire);
+}
+
 void lapic_set_base(struct lapic *lapic, uint64_t base)
 {
 	uint64_t old = atomic_exchange_explicit(&lapic->base, base, memory_order_relaxed);
@@ -102,8 +113,8 @@ void lapic_set_base(struct lapic *lapic, uint64_t base)
 	 * of the state is.
 	 */
 	if (!(old & APIC_BASE_X2APIC) && (base & APIC_BASE_X2APIC)) {
-		lapic_set(lapic, LAPIC_ID, lapic->initial_id);
-		lapic_set(lapic, LAPIC_LDR, lapic_logical_id(lapic->initial_id));
+		set_published(lapic, LAPIC_ID, lapic->initial_id);
+		set_published(lapic, LAPIC_LDR, lapic_logical_id(lapic->initial_id));
 		lapic_set(lapic, LAPIC_ICR_HIGH, 0);
 	}
 }
@@ -310,16 +321,20 @@ bool lapic_accept(struct lapic *lapic, enum apic_delivery delivery, uint8_t vect
 bool lapic_matches(const struct lapic *lapic, const struct apic_message *msg)
 {
 	uint32_t dest = msg->dest;
-	uint32_t id = lapic_get(lapic, LAPIC_ID);
-	uint32_t ldr = lapic_get(lapic, LAPIC_LDR);
+	/* Before the mode: what belongs to a mode yet to be seen must not be taken by the rules of the last. */
+	uint32_t id = get_published(lapic, LAPIC_ID);
+	uint32_t ldr = get_published(lapic, LAPIC_LDR);
+	bool x2apic = lapic_x2apic(lapic);
 
 	/* To an x2APIC, 255 is an id like any other. */
-	if (dest == (msg->wide ? 0xffffffff : 0xff) && (msg->wide || !lapic_x2apic(lapic)))
+	if (dest == (msg->wide ? 0xffffffff : 0xff) && (msg->wide || !x2apic))
 		return true;
 
-	if (lapic_x2apic(lapic)) {
+	if (x2apic) {
+		/* Its registers may not be there yet; they follow from the initial id. */
 		if (!msg->logical)
-			return id == dest;
+			return lapic->initial_id == dest;
+		ldr = lapic_logical_id(lapic->initial_id);
 		return (ldr >> 16) == (dest >> 16) && (ldr & dest & 0xffff);
 	}
 

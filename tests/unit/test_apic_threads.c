@@ -306,6 +306,45 @@ static void test_every_nmi_arrives_among_other_events(void **state)
 	finish();
 }
 
+/* --- a LAPIC that changes its mode --- */
+
+static pthread_barrier_t both_there;
+static _Atomic bool changed;
+
+static void *change_mode(void *arg)
+{
+	pthread_barrier_wait(&both_there);
+	lapic_set_base(arg, 0xfee00000 | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+	changed = true;
+	return NULL;
+}
+
+/* Who is sent a message while it goes to x2APIC mode has its id before, after and meanwhile, and no other. */
+static void test_an_id_holds_while_the_mode_changes(void **state)
+{
+	const struct apic_message to_it = { .dest = 1 }, to_other = { .dest = 0 };
+
+	(void)state;
+	pthread_barrier_init(&both_there, NULL, 2);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		bool wrong = false;
+		pthread_t thread;
+
+		start(2, NULL);
+		changed = false;
+		assert_int_equal(pthread_create(&thread, NULL, change_mode, cpus[1].lapic), 0);
+		pthread_barrier_wait(&both_there);
+		do {
+			wrong |= !lapic_matches(cpus[1].lapic, &to_it);
+			wrong |= lapic_matches(cpus[1].lapic, &to_other);
+		} while (!changed);
+		pthread_join(thread, NULL);
+		finish();
+		assert_false(wrong);
+	}
+	pthread_barrier_destroy(&both_there);
+}
+
 /* --- IPIs back and forth --- */
 
 static unsigned int ball; /* no atomic: the IPI alone says whose turn it is */
@@ -439,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_no_edge_is_lost),
 		cmocka_unit_test(test_every_edge_arrives),
 		cmocka_unit_test(test_every_nmi_arrives_among_other_events),
+		cmocka_unit_test(test_an_id_holds_while_the_mode_changes),
 		cmocka_unit_test(test_ipis_between_two_processors),
 		cmocka_unit_test(test_level_triggered_devices),
 	};
