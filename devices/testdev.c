@@ -31,7 +31,7 @@ static bool test_irq_write(struct device *dev, uint64_t offset, unsigned int siz
 	if (offset < TEST_IRQ_LINES) {
 		if (size != 1)
 			return false;
-		chip->ops->set_line(chip, (uint32_t)offset, value != 0);
+		irq_line_set(&(struct irq_line){ .chip = chip, .line = (uint32_t)offset }, value != 0);
 		return true;
 	}
 	if (size != 4)

@@ -114,11 +114,12 @@ static int in_order(const void *a, const void *b)
 
 size_t trace_sort(uint64_t *lost)
 {
-	size_t count = 0;
+	/* Slots are used from the first one on: those never reached stay untouched memory. */
+	size_t used = tickets < trace.size ? tickets : trace.size, count = 0;
 
 	if (trace.slot)
-		qsort(trace.slot, trace.size, sizeof(*trace.slot), in_order);
-	while (trace.slot && count < trace.size && trace.slot[count].ticket)
+		qsort(trace.slot, used, sizeof(*trace.slot), in_order);
+	while (trace.slot && count < used && trace.slot[count].ticket)
 		count++;
 	*lost = trace.slot ? tickets - count : 0;
 	return count;

@@ -17,7 +17,6 @@ int observe_start(struct observer *o, const struct vm_config *cfg, struct clock 
 		.records = cfg->trace ? cfg->trace_size : 0,
 		.count = cfg->stats != STATS_OFF,
 	};
-	struct err ignored;
 	int ret = 0;
 
 	*o = (struct observer){ .start = clock_monotonic(clock), .threads = setup.threads };
@@ -32,18 +31,16 @@ int observe_start(struct observer *o, const struct vm_config *cfg, struct clock 
 	if (!ret && (setup.records || setup.count))
 		ret = trace_start(&setup, err);
 	if (ret < 0 && o->trace.file)
-		outfile_close(&o->trace, &ignored);
+		outfile_discard(&o->trace);
 	return ret;
 }
 
 int observe_write_trace(struct observer *o, const struct machine *m, struct err *err)
 {
-	struct err ignored;
-
 	if (!o->trace.file)
 		return 0;
 	if (!trace_write_json(o->trace.file, o->start, o->threads, m)) {
-		outfile_close(&o->trace, &ignored);
+		outfile_discard(&o->trace);
 		return err_host(err, ENOMEM, "writing the trace");
 	}
 	return outfile_close(&o->trace, err);

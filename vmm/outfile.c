@@ -31,17 +31,31 @@ int outfile_flush(struct outfile *out, struct err *err)
 	return fflush(out->file) || ferror(out->file) ? failed(out, errno, err) : 0;
 }
 
-int outfile_close(struct outfile *out, struct err *err)
+/* A device or a pipe is not ours to remove. */
+static bool is_regular(const struct outfile *out)
 {
 	struct stat st;
+
+	return !fstat(fileno(out->file), &st) && S_ISREG(st.st_mode);
+}
+
+int outfile_close(struct outfile *out, struct err *err)
+{
 	int ret = outfile_flush(out, err);
-	bool regular = !fstat(fileno(out->file), &st) && S_ISREG(st.st_mode);
+	bool regular = is_regular(out);
 
 	if (fclose(out->file) && !ret)
 		ret = failed(out, errno, err);
 	out->file = NULL;
-	/* Not a device or a pipe: those are not ours to remove. */
 	if (ret < 0 && regular)
 		unlink(out->path);
 	return ret;
+}
+
+void outfile_discard(struct outfile *out)
+{
+	if (is_regular(out))
+		unlink(out->path);
+	fclose(out->file);
+	out->file = NULL;
 }

@@ -22,4 +22,7 @@ int outfile_flush(struct outfile *out, struct err *err);
 /* Closes it; on any failure to write, now or before, it is removed if it is a regular file. */
 int outfile_close(struct outfile *out, struct err *err);
 
+/* Closes it without its end, and removes it if it is a regular file. */
+void outfile_discard(struct outfile *out);
+
 #endif

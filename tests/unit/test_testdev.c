@@ -60,6 +60,21 @@ static void a_port_is_a_line(void **state)
 	assert_int_equal(rig.bus.misses, 0);
 }
 
+/* docs/tracing.md: "a device drove its line". */
+static void a_line_is_seen_by_the_trace(void **state)
+{
+	const struct trace_setup setup = { .clock = &rig.clock.clock, .threads = 1, .count = true };
+	struct err err;
+
+	(void)state;
+	assert_int_equal(trace_start(&setup, &err), 0);
+	rig_write(&rig, 5, 1, 1);
+	rig_write(&rig, 5, 1, 0);
+	assert_int_equal(trace_counts(0)->raised[5], 1);
+	assert_int_equal(trace_counts(0)->event[TRACE_LINE_LOWERED], 1);
+	trace_stop();
+}
+
 static void a_line_takes_bytes_only(void **state)
 {
 	(void)state;
@@ -176,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_port_is_a_line, irq),
+		TEST(a_line_is_seen_by_the_trace, irq),
 		TEST(a_line_takes_bytes_only, irq),
 		TEST(the_data_sends_the_message, irq),
 		TEST(message_registers_have_32_bits, irq),

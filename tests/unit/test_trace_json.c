@@ -510,6 +510,27 @@ static void test_half_a_file_is_removed(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Without memory for the rest there is no file either, though all that was written has reached it. */
+static void test_a_discarded_file_is_removed(void **state)
+{
+	char path[] = "/tmp/vireo-outfile.XXXXXX";
+	struct outfile out;
+	struct err err;
+
+	(void)state;
+	close(mkstemp(path));
+	assert_int_equal(outfile_open(&out, "--trace", path, &err), 0);
+	fputs("{", out.file);
+	assert_int_equal(outfile_flush(&out, &err), 0);
+	outfile_discard(&out);
+	assert_null(out.file);
+	assert_int_equal(access(path, F_OK), -1);
+
+	assert_int_equal(outfile_open(&out, "--trace", "/dev/null", &err), 0);
+	outfile_discard(&out);
+	assert_int_equal(access("/dev/null", F_OK), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_a_file_that_cannot_be_opened),
 		cmocka_unit_test(test_a_full_device),
 		cmocka_unit_test(test_half_a_file_is_removed),
+		cmocka_unit_test(test_a_discarded_file_is_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
