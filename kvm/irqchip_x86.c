@@ -13,20 +13,21 @@ int kvm_x86_userspace_lapic(const struct kvm_vm *vm, struct err *err)
 {
 	const uint64_t reasons = KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
 				 KVM_MSR_EXIT_REASON_FILTER;
-	uint8_t denied = 0; /* one MSR, bit clear: not allowed, so that it exits */
+	/* One MSR, bit clear: not allowed, so that it exits. KVM copies whole words of eight bytes. */
+	uint8_t denied[8] = { 0 };
 	struct kvm_msr_filter filter = {
 		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
 		.ranges[0] = {
 			.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
 			.nmsrs = 1,
 			.base = MSR_IA32_TSC_DEADLINE,
-			.bitmap = &denied,
+			.bitmap = denied,
 		},
 		.ranges[1] = {
 			.flags = KVM_MSR_FILTER_WRITE,
 			.nmsrs = 1,
 			.base = MSR_IA32_APIC_BASE,
-			.bitmap = &denied,
+			.bitmap = denied,
 		},
 	};
 	int ret;
