@@ -35,7 +35,7 @@ static int put_out(const struct vm_config *cfg, const void *data, size_t size, s
 
 	if (!cfg->output)
 		return write_all(STDOUT_FILENO, "stdout", data, size, err);
-	ret = outfile_open(&out, "-o", cfg->output, err);
+	ret = outfile_open(&out, "-o", cfg->output, cfg, err);
 	if (ret < 0)
 		return ret;
 	fwrite(data, 1, size, out.file);

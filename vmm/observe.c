@@ -21,7 +21,7 @@ int observe_start(struct observer *o, const struct vm_config *cfg, struct clock 
 
 	*o = (struct observer){ .start = clock_monotonic(clock), .threads = setup.threads };
 	if (cfg->trace) {
-		ret = outfile_open(&o->trace, "--trace", cfg->trace, err);
+		ret = outfile_open(&o->trace, "--trace", cfg->trace, cfg, err);
 		if (ret < 0)
 			return ret;
 		/* A full disk is better known before the run than after it. */

@@ -7,9 +7,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int outfile_open(struct outfile *out, const char *option, const char *path, struct err *err)
+/* The option whose file this is, or NULL. */
+static const char *input_of(const struct vm_config *cfg, const struct stat *file)
 {
+	const struct {
+		const char *option, *path;
+	} inputs[] = { { "kernel", cfg->kernel }, { "initrd", cfg->initrd }, { "config", cfg->config_file } };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
+		if (inputs[i].path && !stat(inputs[i].path, &st) && st.st_dev == file->st_dev &&
+		    st.st_ino == file->st_ino)
+			return inputs[i].option;
+	return NULL;
+}
+
+int outfile_open(struct outfile *out, const char *option, const char *path, const struct vm_config *cfg,
+		 struct err *err)
+{
+	struct stat st;
+
 	*out = (struct outfile){ .option = option, .path = path };
+	if (!stat(path, &st) && S_ISREG(st.st_mode) && input_of(cfg, &st))
+		return err_user(err,
+				"%s %s: that is the file of --%s, which would be lost; name another file",
+				option, path, input_of(cfg, &st));
 	out->file = fopen(path, "we");
 	if (!out->file)
 		return err_user(

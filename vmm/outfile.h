@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "kvm/err.h"
+#include "vmm/config.h"
 
 struct outfile {
 	FILE *file;         /* to be written with stdio, whose errors outfile_close() sees; NULL: not open */
@@ -13,8 +14,12 @@ struct outfile {
 	const char *path;   /* not owned */
 };
 
-/* Opens and empties it. -EINVAL with a line that names the option, the file and the cause. */
-int outfile_open(struct outfile *out, const char *option, const char *path, struct err *err);
+/*
+ * Opens and empties it. -EINVAL with a line that names the option, the file and the cause; also for one
+ * of `cfg`'s own inputs (kernel, initrd, definition), which is left as it was.
+ */
+int outfile_open(struct outfile *out, const char *option, const char *path, const struct vm_config *cfg,
+		 struct err *err);
 
 /* Has what was written so far reached the file? A negative errno with a line if not. */
 int outfile_flush(struct outfile *out, struct err *err);

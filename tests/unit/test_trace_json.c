@@ -30,6 +30,8 @@ static struct rig rig;
 static struct machine machine;
 static char *text;
 
+static const struct vm_config no_inputs;
+
 static void start(enum platform platform, uint32_t records, bool count)
 {
 	const struct trace_setup setup = {
@@ -465,7 +467,7 @@ static void test_a_file_that_cannot_be_opened(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(outfile_open(&out, "--trace", "/nowhere/file", &err), -EINVAL);
+	assert_int_equal(outfile_open(&out, "--trace", "/nowhere/file", &no_inputs, &err), -EINVAL);
 	assert_int_equal(err.kind, ERR_USER);
 	assert_non_null(strstr(err.text, "--trace /nowhere/file"));
 	assert_non_null(strstr(err.text, "No such file or directory"));
@@ -478,7 +480,7 @@ static void test_a_full_device(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(outfile_open(&out, "--trace", "/dev/full", &err), 0);
+	assert_int_equal(outfile_open(&out, "--trace", "/dev/full", &no_inputs, &err), 0);
 	fputs("{", out.file);
 	assert_int_equal(outfile_flush(&out, &err), -ENOSPC);
 	assert_int_equal(err.kind, ERR_HOST);
@@ -499,7 +501,7 @@ static void test_half_a_file_is_removed(void **state)
 	(void)state;
 	close(mkstemp(path));
 	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(outfile_open(&out, "--trace", path, &err), 0);
+	assert_int_equal(outfile_open(&out, "--trace", path, &no_inputs, &err), 0);
 	for (int i = 0; i < 1000; i++)
 		fputc('x', out.file);
 	setrlimit(RLIMIT_FSIZE, &none);
@@ -519,14 +521,14 @@ static void test_a_discarded_file_is_removed(void **state)
 
 	(void)state;
 	close(mkstemp(path));
-	assert_int_equal(outfile_open(&out, "--trace", path, &err), 0);
+	assert_int_equal(outfile_open(&out, "--trace", path, &no_inputs, &err), 0);
 	fputs("{", out.file);
 	assert_int_equal(outfile_flush(&out, &err), 0);
 	outfile_discard(&out);
 	assert_null(out.file);
 	assert_int_equal(access(path, F_OK), -1);
 
-	assert_int_equal(outfile_open(&out, "--trace", "/dev/null", &err), 0);
+	assert_int_equal(outfile_open(&out, "--trace", "/dev/null", &no_inputs, &err), 0);
 	outfile_discard(&out);
 	assert_int_equal(access("/dev/null", F_OK), 0);
 }
