@@ -300,6 +300,16 @@ unsigned int taken_by_all(uint8_t vector)
 	return n;
 }
 
+unsigned int all_taken(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
+		for (unsigned int vector = 0; vector < 256; vector++)
+			n += taken[cpu][vector];
+	return n;
+}
+
 unsigned int takers(uint8_t vector)
 {
 	unsigned int set = 0;

@@ -375,6 +375,8 @@ unsigned int takers(uint8_t vector);
 /* How often it was taken since, by `cpu` and by all. */
 unsigned int taken_by(unsigned int cpu, uint8_t vector);
 unsigned int taken_by_all(uint8_t vector);
+/* How many interrupts and NMIs of all vectors all CPUs have taken so far. */
+unsigned int all_taken(void);
 
 /* Sends an IPI, waits until those `expected` have taken it, and a moment more for the others. */
 void check_takers(const char *name, uint32_t dest, uint32_t command, unsigned int expected);

@@ -275,16 +275,6 @@ static void lowest_priority(void)
 
 /* --- what sends nothing --- */
 
-static unsigned int all_taken(void)
-{
-	unsigned int n = 0;
-
-	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
-		for (unsigned int vector = 0; vector < 256; vector++)
-			n += taken[cpu][vector];
-	return n;
-}
-
 static void check_nothing(const char *name, uint32_t command)
 {
 	unsigned int before = all_taken();

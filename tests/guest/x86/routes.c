@@ -133,16 +133,6 @@ static void destinations(void)
 
 /* --- delivery modes --- */
 
-static unsigned int all_taken(void)
-{
-	unsigned int n = 0;
-
-	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
-		for (unsigned int vector = 0; vector < 256; vector++)
-			n += taken[cpu][vector];
-	return n;
-}
-
 static void check_nothing(const char *name, uint32_t low)
 {
 	unsigned int all = all_taken();
