@@ -25,7 +25,7 @@ static void learn_rates(struct vm *vm)
 	/* An eighth of the TSC's: what the CPUID crystal says (cpuid_x86.c). */
 	arch->lapic_hz = arch->tsc_khz ? arch->tsc_khz * 125 : DEFAULT_LAPIC_HZ;
 	log_debug("TSC %u kHz, LAPIC timer %u Hz, TSC-deadline mode %s", arch->tsc_khz, arch->lapic_hz,
-		  arch->tsc_deadline ? "offered" : "not offered: its MSR does not arrive on this host");
+		  arch->tsc_deadline ? "offered" : "not offered: it does not work on this host");
 }
 
 static int create_apic(struct vm *vm, struct err *err)

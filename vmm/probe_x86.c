@@ -31,7 +31,7 @@ void probe_arch(struct probe *probe, const struct kvm *kvm)
 		  "guests will measure the rates of their timers by themselves", "TSC at %u kHz", khz);
 	probe_add(probe, "tsc-deadline", deadline, false,
 		  "nothing: guests use the one-shot and periodic LAPIC timer instead",
-		  "writes of IA32_TSC_DEADLINE %s the userspace LAPIC", deadline ? "reach" : "do not reach");
+		  "IA32_TSC_DEADLINE %s with a userspace LAPIC", deadline ? "works" : "does not work");
 	probe_add(probe, "hardware", !software, false,
 		  "enable VMX or SVM (nested virtualization, if this is a VM) and load kvm_intel or kvm_amd",
 		  software ? "kvm_pvm runs guest kernels in software" : "guests run on VMX or SVM");

@@ -77,8 +77,8 @@ int cpuid_apply(struct vcpu *vcpu, struct err *err);
 
 /*
  * tsc_x86.c: asks a throw-away VM about its TSC. Returns the rate in kHz, 0 where KVM does not tell.
- * `*deadline`: a guest's write of IA32_TSC_DEADLINE reaches the program on this host; some kernels
- * swallow it in a fast path. `cpuid` is what the VM's vCPU gets. Needs tsc_probe_finish() in any
+ * `*deadline`: a guest's write of IA32_TSC_DEADLINE reaches the program on this host (some kernels swallow
+ * it in a fast path), and KVM tells the guest's TSC right. `cpuid` is what the VM's vCPU gets. Needs tsc_probe_finish() in any
  * case, which waits for grace periods in the kernel and so is better put off.
  */
 uint32_t tsc_probe(struct tsc_probe *probe, const struct kvm *kvm, const struct kvm_x86_cpuid *cpuid,
