@@ -2,6 +2,7 @@
 #include "vmm/gicv2_user_arm64.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,16 +11,48 @@
 
 struct gicv2_user {
 	struct gicv2 *gic;
-	const struct kvm_vm *kvm_vm;
+	struct vm *vm;
 	uint64_t dist, cpu; /* addresses of the frames */
+
+	/* Of each vCPU its inputs as the GIC wants them, bits by enum gicv2_signal: written with the GIC's
+	 * lock held. And as KVM was told last: its thread's own. */
+	_Atomic unsigned int inputs[GICV2_MAX_CPUS];
+	unsigned int told[GICV2_MAX_CPUS];
 
 	/* Of each vCPU the outputs that the GIC was told last; its thread's own. */
 	uint64_t outputs[GICV2_MAX_CPUS];
 };
 
+/*
+ * Only the vCPU's own thread tells KVM, between two KVM_RUN. KVM keeps the inputs in a word that it also
+ * changes, and not atomically, when it loads the vCPU onto a CPU (Linux 6.1, kvm_arch_vcpu_load() and
+ * vcpu_interrupt_line()): told by another thread at that moment, it forgets.
+ */
 static void set_cpu_line(void *ctx, unsigned int cpu, enum gicv2_signal signal, bool level)
 {
-	kvm_arm64_set_input(((struct gicv2_user *)ctx)->kvm_vm, cpu, signal == GICV2_FIQ, level);
+	struct gicv2_user *user = ctx;
+
+	if (level)
+		atomic_fetch_or(&user->inputs[cpu], 1u << signal);
+	else
+		atomic_fetch_and(&user->inputs[cpu], ~(1u << signal));
+	vcpu_kick(user->vm->vcpu[cpu]);
+}
+
+void gicv2_user_enter(struct vcpu *vcpu)
+{
+	struct gicv2_user *user = gicv2_user_of(vcpu->vm);
+	unsigned int now, changed;
+
+	if (!user)
+		return;
+	now = atomic_load(&user->inputs[vcpu->index]);
+	changed = now ^ user->told[vcpu->index];
+	user->told[vcpu->index] = now;
+	for (enum gicv2_signal signal = GICV2_IRQ; signal <= GICV2_FIQ; signal++)
+		if (changed >> signal & 1)
+			kvm_arm64_set_input(&vcpu->vm->kvm_vm, vcpu->index, signal == GICV2_FIQ,
+					    now >> signal & 1);
 }
 
 int gicv2_user_create(struct gicv2_user **out, struct vm *vm, struct err *err)
@@ -34,7 +67,7 @@ int gicv2_user_create(struct gicv2_user **out, struct vm *vm, struct err *err)
 	user = calloc(1, sizeof(*user));
 	if (!user)
 		return err_host(err, ENOMEM, "the GICv2");
-	user->kvm_vm = &vm->kvm_vm;
+	user->vm = vm;
 	user->dist = desc->dist.base;
 	user->cpu = desc->cpu.base;
 	host.ctx = user;

@@ -25,7 +25,10 @@ void gicv2_user_set_line(struct gicv2_user *user, uint32_t line, bool level);
 /* The VM's, or NULL: it has an in-kernel GIC. arch_arm64.c. */
 struct gicv2_user *gicv2_user_of(const struct vm *vm);
 
-/* --- the vCPU's thread; both do nothing in a VM with an in-kernel GIC --- */
+/* --- the vCPU's thread; all do nothing in a VM with an in-kernel GIC --- */
+
+/* Before each KVM_RUN: the GIC's signals to KVM. */
+void gicv2_user_enter(struct vcpu *vcpu);
 
 /* After each KVM_RUN, before its exit is handled: timers to the GIC. */
 void gicv2_user_look(struct vcpu *vcpu);

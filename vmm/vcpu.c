@@ -279,13 +279,17 @@ void vcpu_run_failed(struct vcpu *vcpu, int code)
 		       strerrordesc_np(-code) ?: "unknown error");
 }
 
-void vcpu_run_exits(struct vcpu *vcpu, void (*look)(struct vcpu *vcpu), void (*handle)(struct vcpu *vcpu))
+void vcpu_run_exits(struct vcpu *vcpu, void (*before)(struct vcpu *vcpu), void (*after)(struct vcpu *vcpu),
+		    void (*handle)(struct vcpu *vcpu))
 {
 	while (!vcpu->vm->ending) {
-		int ret = vcpu_run(vcpu);
+		int ret;
 
-		if (look)
-			look(vcpu);
+		if (before)
+			before(vcpu);
+		ret = vcpu_run(vcpu);
+		if (after)
+			after(vcpu);
 		if (!ret)
 			handle(vcpu);
 		else if (ret == -EINTR || ret == -EAGAIN)

@@ -71,9 +71,11 @@ void vcpu_arm(struct vcpu *vcpu, uint64_t deadline);
 
 /*
  * Runs the guest until vm->ending where no interrupt has to be injected: all that comes are exits for
- * `handle`. `look` (NULL: nothing) is called after each KVM_RUN, also after one that a signal ended.
+ * `handle`. `before` and `after` (NULL: nothing) are called around each KVM_RUN, also one that a signal
+ * ended; after that signal has been taken comes `before`, which sees what changed before the kick.
  */
-void vcpu_run_exits(struct vcpu *vcpu, void (*look)(struct vcpu *vcpu), void (*handle)(struct vcpu *vcpu));
+void vcpu_run_exits(struct vcpu *vcpu, void (*before)(struct vcpu *vcpu), void (*after)(struct vcpu *vcpu),
+		    void (*handle)(struct vcpu *vcpu));
 
 /* KVM_RUN failed with `code` (negative errno): ends the VM with a line that says where. */
 void vcpu_run_failed(struct vcpu *vcpu, int code);

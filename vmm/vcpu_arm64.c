@@ -138,5 +138,5 @@ static void handle_exit(struct vcpu *vcpu)
 
 void arch_vcpu_loop(struct vcpu *vcpu)
 {
-	vcpu_run_exits(vcpu, gicv2_user_look, handle_exit);
+	vcpu_run_exits(vcpu, gicv2_user_enter, gicv2_user_look, handle_exit);
 }

@@ -327,5 +327,5 @@ void arch_vcpu_loop(struct vcpu *vcpu)
 	if (vcpu->arch->lapic)
 		run_with_lapic(vcpu);
 	else
-		vcpu_run_exits(vcpu, NULL, vcpu_handle_exit);
+		vcpu_run_exits(vcpu, NULL, NULL, vcpu_handle_exit);
 }
