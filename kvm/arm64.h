@@ -23,8 +23,8 @@ int kvm_arm64_vm_setup(const struct kvm_vm *vm, struct err *err);
 int kvm_arm64_check_user_irq(const struct kvm *kvm, struct err *err);
 
 /*
- * Without an in-kernel GIC: drives the IRQ or FIQ input of a vCPU. Any thread; wakes it from WFI, and
- * does not wait for it.
+ * Without an in-kernel GIC: drives the IRQ or FIQ input of a vCPU. The vCPU's own thread, between two
+ * KVM_RUN: KVM may lose what another one sets while it loads the vCPU onto a CPU.
  */
 void kvm_arm64_set_input(const struct kvm_vm *vm, unsigned int vcpu, bool fiq, bool level);
 
