@@ -188,20 +188,20 @@ static void dsdt_resources(struct aml *a, const struct machine_device *dev)
 	else
 		aml_resource_memory32(&res, (uint32_t)dev->base, (uint32_t)dev->size);
 	if (dev->line != NO_LINE)
-		aml_resource_interrupt(&res, (uint32_t)dev->line);
+		aml_resource_interrupt(&res, (uint32_t)dev->line, dev->class->edge);
 	aml_resource_end(&res);
 
 	aml_name(a, "_CRS");
 	aml_buffer(a, res.buf, res.len);
 }
 
-/* Named by three letters of its class and its number: SER0, VIR0 to VIR7. */
+/* Named by two letters of its class and its number: SE00, VI00 to VI1F. */
 static void dsdt_device(struct aml *a, const struct machine_device *dev)
 {
 	char name[5];
 	size_t device;
 
-	snprintf(name, sizeof(name), "%.3s%X", dev->class->name, dev->instance & 0xf);
+	snprintf(name, sizeof(name), "%.2s%02X", dev->class->name, dev->instance & 0xff);
 	for (char *c = name; *c; c++)
 		if (*c >= 'a' && *c <= 'z')
 			*c = (char)(*c - 'a' + 'A');
@@ -212,6 +212,40 @@ static void dsdt_device(struct aml *a, const struct machine_device *dev)
 	aml_name(a, "_UID");
 	aml_integer(a, dev->instance);
 	dsdt_resources(a, dev);
+	aml_end(a, device);
+}
+
+/*
+ * The power button: "Control Method Power Button", whose notification 0x80 says that it was pressed, and
+ * the "Generic Event Device" that sends it. An interrupt of that line has no other meaning, so _EVT does
+ * not ask which it was.
+ */
+static void dsdt_power_button(struct aml *a, uint32_t gsi)
+{
+	size_t device, method;
+	uint8_t bytes[16];
+	struct aml res;
+
+	device = aml_device(a, "PWRB");
+	aml_name(a, "_HID");
+	aml_string(a, "PNP0C0C");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_end(a, device);
+
+	device = aml_device(a, "GED0");
+	aml_name(a, "_HID");
+	aml_string(a, "ACPI0013");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_init(&res, bytes, sizeof(bytes));
+	aml_resource_interrupt(&res, gsi, true);
+	aml_resource_end(&res);
+	aml_name(a, "_CRS");
+	aml_buffer(a, res.buf, res.len);
+	method = aml_method(a, "_EVT", 1);
+	aml_notify(a, "PWRB", 0x80);
+	aml_end(a, method);
 	aml_end(a, device);
 }
 
@@ -243,7 +277,7 @@ static void dsdt_s5(struct aml *a)
 	aml_end(a, package);
 }
 
-static void write_dsdt(struct aml *a, const struct machine *m)
+static void write_dsdt(struct aml *a, const struct machine *m, const struct machine_device *power)
 {
 	struct header h = table_header("DSDT", 2); /* 2: integers have 64 bits */
 	size_t start = a->len;
@@ -256,6 +290,7 @@ static void write_dsdt(struct aml *a, const struct machine *m)
 	for (unsigned int i = 0; i < m->nr_devices; i++)
 		if (m->device[i].class->hid)
 			dsdt_device(a, &m->device[i]);
+	dsdt_power_button(a, (uint32_t)power->line);
 	aml_end(a, scope);
 	dsdt_s5(a);
 	table_end(a, start);
@@ -419,7 +454,7 @@ long acpi_build(const struct machine *m, uint64_t base, void *buf, size_t size, 
 	aml_bytes(&a, room, sizeof(room));
 	align(&a);
 	dsdt = base + a.len;
-	write_dsdt(&a, m);
+	write_dsdt(&a, m, power);
 	fadt = base + a.len;
 	write_fadt(&a, power, dsdt);
 	madt = base + a.len;

@@ -15,8 +15,10 @@
 #define SCOPE_OP      0x10
 #define BUFFER_OP     0x11
 #define PACKAGE_OP    0x12
+#define METHOD_OP     0x14
 #define EXT_PREFIX    0x5b
 #define EXT_DEVICE    0x82
+#define NOTIFY_OP     0x86
 
 void aml_init(struct aml *a, void *buf, size_t size)
 {
@@ -100,6 +102,17 @@ size_t aml_device(struct aml *a, const char *name)
 	return place;
 }
 
+size_t aml_method(struct aml *a, const char *name, uint8_t arguments)
+{
+	size_t place;
+
+	aml_number(a, METHOD_OP, 1);
+	place = a->len;
+	aml_bytes(a, name, 4);
+	aml_number(a, arguments, 1);
+	return place;
+}
+
 size_t aml_package(struct aml *a, uint8_t elements)
 {
 	size_t place;
@@ -114,6 +127,13 @@ void aml_name(struct aml *a, const char *name)
 {
 	aml_number(a, NAME_OP, 1);
 	aml_bytes(a, name, 4);
+}
+
+void aml_notify(struct aml *a, const char *name, uint8_t value)
+{
+	aml_number(a, NOTIFY_OP, 1);
+	aml_bytes(a, name, 4);
+	aml_integer(a, value);
 }
 
 void aml_integer(struct aml *a, uint64_t value)
@@ -173,12 +193,12 @@ void aml_resource_memory32(struct aml *a, uint32_t base, uint32_t len)
 	aml_number(a, len, 4);
 }
 
-/* "Extended Interrupt Descriptor": tag, length, flags (bit 0: consumer), count, interrupt. */
-void aml_resource_interrupt(struct aml *a, uint32_t gsi)
+/* "Extended Interrupt Descriptor": tag, length, flags (bit 0: consumer, bit 1: edge), count, interrupt. */
+void aml_resource_interrupt(struct aml *a, uint32_t gsi, bool edge)
 {
 	aml_number(a, 0x89, 1);
 	aml_number(a, 6, 2);
-	aml_number(a, 0x01, 1);
+	aml_number(a, edge ? 0x03 : 0x01, 1);
 	aml_number(a, 1, 1);
 	aml_number(a, gsi, 4);
 }

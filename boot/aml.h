@@ -32,19 +32,21 @@ void aml_number(struct aml *a, uint64_t value, unsigned int bytes);
  */
 size_t aml_scope(struct aml *a, const char *name);
 size_t aml_device(struct aml *a, const char *name);
+size_t aml_method(struct aml *a, const char *name, uint8_t arguments); /* at most 7; not serialized */
 size_t aml_package(struct aml *a, uint8_t elements);
 void aml_end(struct aml *a, size_t place);
 
 /* Name (NAME, ...): the object written next is its value. */
 void aml_name(struct aml *a, const char *name);
-void aml_integer(struct aml *a, uint64_t value); /* in the shortest encoding */
+void aml_notify(struct aml *a, const char *name, uint8_t value); /* Notify (NAME, value) */
+void aml_integer(struct aml *a, uint64_t value);                 /* in the shortest encoding */
 void aml_string(struct aml *a, const char *text);
 void aml_buffer(struct aml *a, const void *bytes, size_t len);
 
 /* Resource descriptors, in a template of their own which then goes into a buffer. */
 void aml_resource_io(struct aml *a, uint16_t base, uint8_t len);
 void aml_resource_memory32(struct aml *a, uint32_t base, uint32_t len); /* Memory32Fixed, read-write */
-void aml_resource_interrupt(struct aml *a, uint32_t gsi);               /* level, active high, exclusive */
+void aml_resource_interrupt(struct aml *a, uint32_t gsi, bool edge);    /* active high, exclusive */
 void aml_resource_end(struct aml *a);
 
 #endif

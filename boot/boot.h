@@ -24,9 +24,16 @@ enum kernel_format {
 	KERNEL_FLAT, /* arm64: bytes to be put at a fixed place and entered at the first */
 };
 
+/* An initrd in memory, the caller's. */
+struct boot_initrd {
+	void *data;
+	size_t size;
+};
+
 struct boot_request {
-	const char *kernel; /* path; regular file, or anything readable to its end (a pipe) */
-	const char *initrd; /* path or NULL */
+	const char *kernel;                /* path; regular file, or anything readable to its end (a pipe) */
+	const char *initrd;                /* path or NULL */
+	const struct boot_initrd *builtin; /* with no path: this one; or NULL */
 	enum kernel_format format;
 };
 

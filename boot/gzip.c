@@ -160,12 +160,12 @@ static int gzip_file(struct gunzip *g)
 	return ret;
 }
 
-int gunzip(const struct inflate_input *in, uint8_t *out, size_t capacity, struct gunzip_result *result)
+int gunzip(const struct unpack_input *in, uint8_t *out, size_t capacity, struct unpack_result *result)
 {
 	struct gunzip *g = malloc(sizeof(*g));
 	int ret;
 
-	*result = (struct gunzip_result){ 0 };
+	*result = (struct unpack_result){ 0 };
 	if (!g)
 		return -ENOMEM;
 	inflate_init(&g->inflate, in, out, capacity);

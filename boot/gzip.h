@@ -13,11 +13,6 @@
 /* The first two bytes of a gzip file, little-endian. */
 #define GZIP_MAGIC 0x8b1f
 
-struct gunzip_result {
-	size_t size;        /* bytes written to the output, on failure too */
-	const char *reason; /* on failure: what is wrong, some words, static */
-};
-
 /*
  * Unpacks all members of a gzip file to out[capacity] and checks the length and the CRC-32 of each.
  * What follows the last member and is no gzip member itself is ignored, as gzip does. Returns 0,
@@ -27,6 +22,6 @@ struct gunzip_result {
  *   -ENOSPC   the output does not fit; the first `capacity` bytes of it are in place
  *   -ENOMEM   no memory for the decoder's state
  */
-int gunzip(const struct inflate_input *in, uint8_t *out, size_t capacity, struct gunzip_result *result);
+int gunzip(const struct unpack_input *in, uint8_t *out, size_t capacity, struct unpack_result *result);
 
 #endif

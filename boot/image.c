@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,26 @@
 #include <unistd.h>
 
 #define STREAM_FIRST_ALLOCATION (1u << 20)
+
+#define PIECE       (8u << 20) /* bytes between two reports of how far it is */
+#define PATIENCE_MS 1000
+
+static image_progress *progress_fn;
+static void *progress_ctx;
+
+void image_set_progress(image_progress *progress, void *ctx)
+{
+	progress_fn = progress;
+	progress_ctx = ctx;
+}
+
+/* 0: go on. */
+static int tell_progress(const struct image *img, uint64_t done, uint64_t size, struct err *err)
+{
+	if (!progress_fn || progress_fn(progress_ctx, img->what, img->path, done, size))
+		return 0;
+	return err_host(err, ECANCELED, "read the %s %s", img->what, img->path);
+}
 
 /* Failures that lie in the path the user gave; all others are the host's. */
 static bool is_user_mistake(int code)
@@ -56,6 +77,17 @@ static ssize_t read_some(int fd, void *buf, size_t len)
 	return n;
 }
 
+/* Until there is something to read, or its end. A signal is a reason to ask whether to go on. */
+static int wait_for_input(const struct image *img, int fd, struct err *err)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int ret = 0;
+
+	while (!ret && poll(&pfd, 1, progress_fn ? PATIENCE_MS : -1) <= 0)
+		ret = tell_progress(img, img->size, 0, err);
+	return ret ? ret : tell_progress(img, img->size, 0, err);
+}
+
 /* Makes room for more bytes in img->data, one byte over `max` at most: it tells too long from full. */
 static int grow(struct image *img, uint64_t *capacity, uint64_t max, struct err *err)
 {
@@ -86,9 +118,14 @@ static int read_stream(struct image *img, int fd, uint64_t max, struct err *err)
 			if (ret)
 				return ret;
 		}
+		ret = wait_for_input(img, fd, err);
+		if (ret)
+			return ret;
 		n = read_some(fd, img->data + img->size, capacity - img->size);
 		if (n == 0)
 			return 0;
+		if (n < 0 && errno == EAGAIN)
+			continue;
 		if (n < 0 && is_user_mistake(errno))
 			return open_failed(img, errno, err);
 		if (n < 0)
@@ -130,7 +167,8 @@ int image_open(struct image *img, const char *what, const char *path, uint64_t m
 
 	*img = (struct image){ .path = path, .what = what, .fd = -1 };
 	do {
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		/* A FIFO is not waited for here, where nothing but a signal would end it. */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	} while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return open_failed(img, errno, err);
@@ -155,6 +193,8 @@ void image_close(struct image *img)
 int image_read(const struct image *img, uint64_t offset, void *dst, uint64_t len, struct err *err)
 {
 	uint8_t *to = dst;
+	uint64_t done = 0;
+	int ret;
 
 	if (offset > img->size || len > img->size - offset)
 		return err_user(err,
@@ -167,7 +207,7 @@ int image_read(const struct image *img, uint64_t offset, void *dst, uint64_t len
 		return 0;
 	}
 	while (len) {
-		ssize_t n = pread(img->fd, to, len, (off_t)offset);
+		ssize_t n = pread(img->fd, to, len < PIECE ? len : PIECE, (off_t)offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -178,6 +218,10 @@ int image_read(const struct image *img, uint64_t offset, void *dst, uint64_t len
 		to += n;
 		offset += (uint64_t)n;
 		len -= (uint64_t)n;
+		done += (uint64_t)n;
+		ret = tell_progress(img, done, done + len, err);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }

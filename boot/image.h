@@ -6,6 +6,7 @@
 #ifndef VIREO_BOOT_IMAGE_H
 #define VIREO_BOOT_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,5 +34,13 @@ void image_close(struct image *img);
  * a failing read err_host.
  */
 int image_read(const struct image *img, uint64_t offset, void *dst, uint64_t len, struct err *err);
+
+/*
+ * While files are read, `progress` is called now and then, at least once a second also when a pipe gives nothing:
+ * `done` of `size` bytes (0: not known) of the `what` at `path` are there. False: reading fails with -ECANCELED.
+ * NULL: nothing is called. For the process as a whole; it is called in the thread that reads.
+ */
+typedef bool image_progress(void *ctx, const char *what, const char *path, uint64_t done, uint64_t size);
+void image_set_progress(image_progress *progress, void *ctx);
 
 #endif

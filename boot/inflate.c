@@ -447,7 +447,7 @@ int inflate_stream(struct inflate *z)
 	return 0;
 }
 
-void inflate_init(struct inflate *z, const struct inflate_input *in, uint8_t *out, size_t capacity)
+void inflate_init(struct inflate *z, const struct unpack_input *in, uint8_t *out, size_t capacity)
 {
 	/* Not the large tables behind: they are filled before they are used. */
 	memset(z, 0, offsetof(struct inflate, litlen));

@@ -13,21 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "boot/unpack.h"
+
 #define INFLATE_INPUT_SIZE   (64 * 1024)
 #define INFLATE_MAX_CODE_LEN 15
 #define INFLATE_MAX_SYMBOLS  288
 
 /* Codes of up to this many bits are decoded by one look-up, the few longer ones bit by bit. */
 #define INFLATE_FAST_BITS 10
-
-struct inflate_input {
-	/*
-	 * Fills up to `size` bytes at `buf`. Returns how many; 0 at the end of the input; or a negative
-	 * errno, which the decoder returns unchanged.
-	 */
-	long (*fill)(void *opaque, uint8_t *buf, size_t size);
-	void *opaque;
-};
 
 /*
  * A canonical Huffman code (RFC 1951, section 3.2.2 "Use of Huffman coding in the 'deflate' format").
@@ -42,7 +35,7 @@ struct inflate_code {
 
 /* A decoder. Some 70 KiB: to be allocated. */
 struct inflate {
-	struct inflate_input in;
+	struct unpack_input in;
 	uint8_t *out;
 	size_t capacity, size; /* of the output; what is written so far */
 	size_t start;          /* where the output of this deflate stream starts */
@@ -66,7 +59,7 @@ struct inflate {
  */
 
 /* Starts at the beginning of `in`. The decoder writes to out[capacity]. */
-void inflate_init(struct inflate *z, const struct inflate_input *in, uint8_t *out, size_t capacity);
+void inflate_init(struct inflate *z, const struct unpack_input *in, uint8_t *out, size_t capacity);
 
 /* Decodes one deflate stream. The input is then used up to the stream's last bit. */
 int inflate_stream(struct inflate *z);

@@ -12,11 +12,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "boot/gzip.h"
 #include "boot/identify.h"
 #include "boot/load.h"
+#include "boot/unpack.h"
 
-#define ARM64_KERNELS "an arm64 Image, which may be packed with gzip (Image.gz or EFI zboot)"
+#define ARM64_KERNELS "an arm64 Image, which may be packed with gzip, xz or zstd (Image.gz, EFI zboot, ...)"
 
 #define IMAGE_MAGIC         0x644d5241 /* "ARM\x64" */
 #define BASE_ALIGN          0x200000   /* of the address that text_offset counts from */
@@ -74,7 +74,7 @@ _Static_assert(sizeof(struct pe_section) == 40, "PE section");
 /* Where in the file the kernel is. */
 struct payload {
 	const struct image *img;
-	bool packed; /* with gzip */
+	enum packing packing;
 	uint64_t start, end;
 };
 
@@ -105,9 +105,9 @@ static int unpack(const struct payload *payload, void *out, uint64_t capacity, u
 		  struct err *err)
 {
 	struct source src = { .payload = payload, .at = payload->start, .err = err };
-	struct inflate_input in = { .fill = fill_from_image, .opaque = &src };
-	struct gunzip_result result;
-	int ret = gunzip(&in, out, capacity, &result);
+	struct unpack_input in = { .fill = fill_from_image, .opaque = &src };
+	struct unpack_result result;
+	int ret = unpack_file(payload->packing, &in, out, capacity, &result);
 
 	*size = result.size;
 	if (ret == 0 || ret == -ENOSPC)
@@ -118,21 +118,29 @@ static int unpack(const struct payload *payload, void *out, uint64_t capacity, u
 	return ret == -ENOMEM ? err_host(err, ENOMEM, "unpack kernel %s", payload->img->path) : ret;
 }
 
-/* Which Debian command unpacks what the kernel's build calls by that name. */
-static const char *unpacker(const char *compression)
-{
-	static const struct {
-		const char *prefix, *command;
-	} known[] = {
-		{ "zstd", "zstd -d" }, { "xz", "xz -d" },    { "lzma", "xz -d -F lzma" },
-		{ "lz4", "lz4 -d" },   { "lzo", "lzop -d" }, { "bzip2", "bzip2 -d" },
-	};
+/*
+ * What the kernel's build calls each way to pack (drivers/firmware/efi/libstub/Makefile.zboot), and the Debian command
+ * for those that are not known here.
+ */
+static const struct method {
+	const char *name, *command;
+	enum packing packing;
+} methods[] = {
+	{ "gzip", NULL, PACKED_GZIP },   { "xzkern", NULL, PACKED_XZ },
+	{ "xz", NULL, PACKED_XZ },       { "zstd22", NULL, PACKED_ZSTD },
+	{ "zstd", NULL, PACKED_ZSTD },   { "lzma", "xz -d -F lzma", PACKED_NOT },
+	{ "lz4", "lz4 -d", PACKED_NOT }, { "lzo", "lzop -d", PACKED_NOT },
+};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strncmp(compression, known[i].prefix, strlen(known[i].prefix)) == 0)
-			return known[i].command;
+static const struct method *find_method(const char *name)
+{
+	static const struct method unknown = { NULL, "the program for it", PACKED_NOT };
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (strcmp(name, methods[i].name) == 0)
+			return &methods[i];
 	}
-	return "the program for it";
+	return &unknown;
 }
 
 static int find_zboot_payload(struct payload *payload, const struct zboot_header *header, struct err *err)
@@ -140,6 +148,7 @@ static int find_zboot_payload(struct payload *payload, const struct zboot_header
 	uint64_t offset = le32toh(header->payload_offset), size = le32toh(header->payload_size);
 	const char *path = payload->img->path;
 	char name[sizeof(header->compression) + 1] = { 0 };
+	const struct method *method;
 
 	memcpy(name, header->compression, sizeof(header->compression));
 	for (char *c = name; *c; c++) {
@@ -151,12 +160,14 @@ static int find_zboot_payload(struct payload *payload, const struct zboot_header
 				"kernel %s is truncated or damaged: its payload has %" PRIu64
 				" bytes at offset %" PRIu64 ", the file has %" PRIu64 " bytes",
 				path, size, offset, payload->img->size);
-	if (strcmp(name, "gzip") != 0)
-		return err_user(err,
-				"kernel %s is packed with %s, only gzip is unpacked here; unpack it with: "
-				"tail -c +%" PRIu64 " %s | head -c %" PRIu64 " | %s > Image",
-				path, name, offset + 1, path, size, unpacker(name));
-	payload->packed = true;
+	method = find_method(name);
+	if (method->packing == PACKED_NOT)
+		return err_user(
+			err,
+			"kernel %s is packed with %s; gzip, xz and zstd are unpacked here, this with: "
+			"tail -c +%" PRIu64 " %s | head -c %" PRIu64 " | %s > Image",
+			path, name, offset + 1, path, size, method->command);
+	payload->packing = method->packing;
 	payload->start = offset;
 	payload->end = offset + size;
 	return 0;
@@ -166,14 +177,13 @@ static int find_payload(struct payload *payload, struct err *err)
 {
 	const struct image *img = payload->img;
 	struct zboot_header header = { 0 };
-	uint16_t gzip_magic;
+	size_t size = img->size < sizeof(header) ? (size_t)img->size : sizeof(header);
 	int ret;
 
-	ret = image_read(img, 0, &header, img->size < sizeof(header) ? img->size : sizeof(header), err);
+	ret = image_read(img, 0, &header, size, err);
 	if (ret)
 		return ret;
-	memcpy(&gzip_magic, &header, sizeof(gzip_magic));
-	payload->packed = le16toh(gzip_magic) == GZIP_MAGIC;
+	payload->packing = packing_of((const uint8_t *)&header, size);
 	payload->start = 0;
 	payload->end = img->size;
 	if ((le32toh(header.mz) & 0xffff) == MZ_MAGIC && le32toh(header.magic) == ZBOOT_MAGIC)
@@ -190,7 +200,7 @@ static int read_header(const struct payload *payload, struct arm64_header *heade
 	int ret;
 
 	memset(header, 0, sizeof(*header));
-	if (payload->packed)
+	if (payload->packing)
 		ret = unpack(payload, header, sizeof(*header), &size, err);
 	else
 		ret = image_read(img, 0, header, img->size < size ? img->size : size, err);
@@ -198,7 +208,7 @@ static int read_header(const struct payload *payload, struct arm64_header *heade
 		return ret;
 	if (le32toh(header->magic) == IMAGE_MAGIC)
 		return 0;
-	if (payload->packed)
+	if (payload->packing)
 		return err_user(
 			err, "kernel %s: what is packed in it is no arm64 Image; accepted is " ARM64_KERNELS,
 			img->path);
@@ -269,12 +279,12 @@ static int load(struct boot *boot, const struct payload *payload, const struct m
 	void *host;
 	int ret;
 
-	if (!payload->packed && size > room)
+	if (!payload->packing && size > room)
 		return kernel_does_not_fit(img->path, start, size, m, err);
-	host = guest_mem_load(mem, start, payload->packed ? room : size);
+	host = guest_mem_load(mem, start, payload->packing ? room : size);
 	if (!host)
 		return err_host_text(err, "no guest memory at 0x%" PRIx64 " for the kernel", start);
-	if (payload->packed)
+	if (payload->packing)
 		ret = unpack(payload, host, room, &size, err);
 	else
 		ret = image_read(img, 0, host, size, err);
@@ -298,7 +308,7 @@ int arm64_kernel_load(struct boot *boot, const struct image *img, const struct m
 	ret = find_payload(&payload, err);
 	if (!ret)
 		ret = read_header(&payload, &header, err);
-	if (!ret && !payload.packed)
+	if (!ret && !payload.packing)
 		ret = check_sections(img, &header, err);
 	if (!ret)
 		ret = place(boot, img, &header, m, err);

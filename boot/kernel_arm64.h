@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The arm64 kernel image in its three wrappings: raw, gzip, EFI zboot; and flat binaries.
+ * The arm64 kernel image raw, packed with gzip, xz or zstd, and the same as EFI zboot; and flat binaries.
  */
 #ifndef VIREO_BOOT_KERNEL_ARM64_H
 #define VIREO_BOOT_KERNEL_ARM64_H

@@ -73,16 +73,30 @@ static int place_initrd(const struct image *img, uint64_t floor, uint64_t ceilin
 	return image_read(img, 0, host, img->size, err);
 }
 
-int initrd_load(const char *path, uint64_t floor, uint64_t ceiling, struct machine *m,
+static int load_builtin(const struct boot_initrd *builtin, uint64_t floor, uint64_t ceiling,
+			struct machine *m, const struct guest_mem *mem, struct err *err)
+{
+	const struct image img = {
+		.path = "(the built-in one)",
+		.what = "initrd",
+		.fd = -1,
+		.data = builtin->data,
+		.size = builtin->size,
+	};
+
+	return place_initrd(&img, floor, ceiling, m, mem, err);
+}
+
+int initrd_load(const struct boot_request *req, uint64_t floor, uint64_t ceiling, struct machine *m,
 		const struct guest_mem *mem, struct err *err)
 {
 	struct image img;
 	int ret;
 
 	m->initrd = (struct machine_range){ 0 };
-	if (!path)
-		return 0;
-	ret = image_open(&img, "initrd", path, machine_ram_size(m), err);
+	if (!req->initrd)
+		return req->builtin ? load_builtin(req->builtin, floor, ceiling, m, mem, err) : 0;
+	ret = image_open(&img, "initrd", req->initrd, machine_ram_size(m), err);
 	if (ret)
 		return ret;
 	ret = place_initrd(&img, floor, ceiling, m, mem, err);

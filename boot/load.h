@@ -34,11 +34,11 @@ static inline uint64_t low_ram_end(const struct machine *m)
 }
 
 /*
- * Loads the initrd `path` on a page boundary, as high as possible: not below `floor`, not at or above
+ * Loads the initrd of `req` on a page boundary, as high as possible: not below `floor`, not at or above
  * `ceiling` whatever the size of RAM, and within the first RAM range. Records it in m->initrd; with
- * `path` NULL records that there is none.
+ * none records that.
  */
-int initrd_load(const char *path, uint64_t floor, uint64_t ceiling, struct machine *m,
+int initrd_load(const struct boot_request *req, uint64_t floor, uint64_t ceiling, struct machine *m,
 		const struct guest_mem *mem, struct err *err);
 
 /* Checks m->cmdline (NULL: none) against boot->cmdline_max. */

@@ -13,6 +13,7 @@
 
 #include "boot/kernel_arm64.h"
 #include "boot/load.h"
+#define LOG_AREA AREA_BOOT
 #include "kvm/log.h"
 
 #define MAX_CMDLINE   2047        /* COMMAND_LINE_SIZE less the NUL */
@@ -60,8 +61,7 @@ int boot_load(struct boot *boot, const struct boot_request *req, struct machine 
 	if (!range_fits(boot->kernel_start, dtb_end - boot->kernel_start, m->ram[0].base, low_ram_end(m)))
 		return kernel_does_not_fit(req->kernel, boot->kernel_start, dtb_end - boot->kernel_start, m,
 					   err);
-	ret = initrd_load(req->initrd, dtb_end, align_down(boot->kernel_start, GIB) + INITRD_WINDOW, m, mem,
-			  err);
+	ret = initrd_load(req, dtb_end, align_down(boot->kernel_start, GIB) + INITRD_WINDOW, m, mem, err);
 	if (ret)
 		return ret;
 	boot->dtb = place_dtb(boot, m);

@@ -7,6 +7,7 @@
 #include "boot/layout_x86.h"
 #include "boot/load.h"
 #include "boot/load_x86.h"
+#define LOG_AREA AREA_BOOT
 #include "kvm/log.h"
 
 static const char *const mode_names[] = {
@@ -57,10 +58,10 @@ int boot_load(struct boot *boot, const struct boot_request *req, struct machine 
 	if (ret)
 		return ret;
 	boot->kernel_name = base_name(req->kernel);
-	boot->initrd_name = req->initrd ? base_name(req->initrd) : NULL;
+	boot->initrd_name = req->initrd ? base_name(req->initrd) : req->builtin ? "initramfs" : NULL;
 	log_info("kernel %s: %s entry at 0x%llx", req->kernel, mode_names[boot->mode],
 		 (unsigned long long)boot->entry);
-	return initrd_load(req->initrd, boot->kernel_end > LAYOUT_HIGH ? boot->kernel_end : LAYOUT_HIGH,
+	return initrd_load(req, boot->kernel_end > LAYOUT_HIGH ? boot->kernel_end : LAYOUT_HIGH,
 			   initrd_ceiling, m, mem, err);
 }
 

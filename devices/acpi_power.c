@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Power off and reset as the FADT of a hardware-reduced platform offers them (ACPI Specification 6.5,
- * "Sleep Control and Status Registers" and "Reset Register").
+ * "Sleep Control and Status Registers" and "Reset Register"), and the power button: an edge on its line,
+ * which means nothing else, so that no register needs to say what happened ("Interrupt-signaled ACPI
+ * events"; boot/acpi.c has the event device and the button).
  */
 #include "devices/acpi_power.h"
 
@@ -54,10 +56,25 @@ static bool acpi_power_write(struct device *dev, uint64_t offset, unsigned int s
 	return true;
 }
 
+/* An edge on a masked line would be lost. */
+static bool acpi_power_press(struct device *dev)
+{
+	bool heard;
+
+	pthread_mutex_lock(&dev->lock);
+	heard = irq_line_unmasked(&dev->irq);
+	if (heard)
+		irq_line_pulse(&dev->irq);
+	pthread_mutex_unlock(&dev->lock);
+	return heard;
+}
+
 const struct device_class acpi_power_class = {
 	.name = "acpi-power",
+	.edge = true,
 	.size = sizeof(struct acpi_power),
 	.access_max = 1,
 	.read = acpi_power_read,
 	.write = acpi_power_write,
+	.press_power = acpi_power_press,
 };

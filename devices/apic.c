@@ -123,8 +123,14 @@ static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_
 	deliver_from_outside(chip, &msg);
 }
 
+static bool unmasked(struct irqchip *chip, uint32_t line)
+{
+	return ioapics_unmasked(&((struct apic *)chip)->ioapics, line);
+}
+
 static const struct irqchip_ops apic_ops = {
 	.set_line = set_line,
+	.unmasked = unmasked,
 	.send_msi = send_msi,
 };
 

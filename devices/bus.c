@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#define LOG_AREA AREA_DEVICE
 #include "kvm/log.h"
 
 void bus_init(struct bus *bus, const char *name, uint64_t unclaimed)

@@ -15,7 +15,7 @@
 
 #include "devices/device.h"
 
-#define BUS_MAX_REGIONS   64
+#define BUS_MAX_REGIONS   96
 #define BUS_LOGGED_MISSES 64
 
 struct bus_region {

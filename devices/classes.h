@@ -10,6 +10,7 @@
 extern const struct device_class serial_class;
 extern const struct device_class cmos_class;
 extern const struct device_class pl031_class;
+extern const struct device_class pl061_class;
 extern const struct device_class pvpanic_class;
 extern const struct device_class i8042_class;
 extern const struct device_class acpi_power_class;

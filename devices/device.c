@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 int device_create(struct device **out, const struct device_class *class, const struct device_host *host,
-		  struct irq_line irq, struct err *err)
+		  struct irq_line irq, unsigned int instance, struct err *err)
 {
 	struct device *dev = calloc(1, class->size);
 	int code;
@@ -15,6 +15,7 @@ int device_create(struct device **out, const struct device_class *class, const s
 	dev->class = class;
 	dev->host = host;
 	dev->irq = irq;
+	dev->instance = instance;
 
 	code = pthread_mutex_init(&dev->lock, NULL);
 	if (code) {

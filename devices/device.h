@@ -18,6 +18,7 @@ struct chardev;
 struct clock;
 struct guest_mem;
 struct machine;
+struct virtio_device;
 
 /* What a guest can ask of the program, or let it know. */
 enum guest_event {
@@ -40,6 +41,14 @@ struct device_host {
 	void (*leave)(void *ctx, uint8_t status);
 	void *ctx;
 	const struct machine *machine; /* the description, complete */
+	/* What is plugged into the virtio-mmio slots; NULL, or behind the last: the slot is empty. Not owned. */
+	struct virtio_device **virtio;
+	unsigned int nr_virtio;
+	/*
+	 * Pages of 4 KiB, one for each slot, with what its registers show. A guest may read them in place of the
+	 * registers; what it writes comes as ever. Zeroed; NULL: as `virtio`. Not owned.
+	 */
+	void *virtio_pages;
 };
 
 /* A property beyond reg, interrupts and compatible, for the device tree. */
@@ -48,6 +57,7 @@ enum device_prop_kind {
 	PROP_STRING, /* name = "text" */
 	PROP_FLAG,   /* name; */
 	PROP_CLOCK,  /* clocks = <fixed clock of `value` Hz>; clock-names = "text" */
+	PROP_POWER,  /* phandle = <...>, and a gpio-keys node whose power key is pin `value` of the device */
 };
 
 struct device_prop {
@@ -69,6 +79,7 @@ struct device_class {
 	const char *compatible;
 	const char *hid;
 	const struct device_prop *props; /* may be NULL */
+	bool edge;                       /* its line pulses (irq_line_pulse()): edge-triggered */
 
 	size_t size;        /* of the device's own structure, whose first member is struct device */
 	uint8_t access_max; /* widest access in bytes (1, 2, 4, 8); the bus splits wider ones, low
@@ -85,6 +96,12 @@ struct device_class {
 	 */
 	bool (*read)(struct device *dev, uint64_t offset, unsigned int size, uint64_t *value);
 	bool (*write)(struct device *dev, uint64_t offset, unsigned int size, uint64_t value);
+	/*
+	 * NULL but for the device that the machine's power button hangs on. Presses and releases it; false:
+	 * nothing happened, for the guest has not (yet) made the button interrupt it. Takes the lock.
+	 * Any thread.
+	 */
+	bool (*press_power)(struct device *dev);
 };
 
 /* The common part of every device. */
@@ -93,14 +110,15 @@ struct device {
 	const struct device_host *host;
 	pthread_mutex_t lock; /* guards the device's own state; taken before any irqchip lock */
 	struct irq_line irq;
+	unsigned int instance; /* of its class, from 0 */
 };
 
 /*
- * Creates a device of `class`. `irq` is copied. Returns 0 and the device, owned by the caller; or
+ * Creates device number `instance` of `class`. `irq` is copied. Returns 0 and the device, owned by the caller; or
  * a negative errno with the cause in `err`.
  */
 int device_create(struct device **out, const struct device_class *class, const struct device_host *host,
-		  struct irq_line irq, struct err *err);
+		  struct irq_line irq, unsigned int instance, struct err *err);
 
 /* Destroys a device; NULL is fine. */
 void device_destroy(struct device *dev);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "devices/gicv2m.h"
 
+#define LOG_AREA AREA_IRQ
 #include "kvm/log.h"
 
 /* Offsets of the registers; all others are reserved: they read as zero and ignore writes. */

@@ -46,8 +46,31 @@ int guest_mem_add(struct guest_mem *mem, uint64_t base, uint64_t size, void *hos
 		return -ENOSPC;
 
 	r = &mem->range[mem->count++];
-	*r = (struct guest_range){ .base = base, .size = size, .host = host, .read_only = read_only };
+	*r = (struct guest_range){
+		.base = base, .size = size, .host = host, .read_only = read_only, .fd = -1
+	};
 	return 0;
+}
+
+int guest_mem_set_file(struct guest_mem *mem, uint64_t base, int fd, uint64_t offset)
+{
+	for (unsigned int i = 0; i < mem->count; i++) {
+		if (mem->range[i].base == base) {
+			mem->range[i].fd = fd;
+			mem->range[i].offset = offset;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int guest_mem_add_window(struct guest_mem *mem, uint64_t base, uint64_t size, void *host, bool read_only)
+{
+	int ret = guest_mem_add(mem, base, size, host, read_only);
+
+	if (!ret)
+		mem->range[mem->count - 1].is_window = true;
+	return ret;
 }
 
 const void *guest_mem_ptr_read(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
@@ -94,5 +117,5 @@ void *guest_mem_load(const struct guest_mem *mem, uint64_t gpa, uint64_t len)
 {
 	const struct guest_range *r = find(mem, gpa, len);
 
-	return r ? host_address(r, gpa) : NULL;
+	return r && !r->is_window ? host_address(r, gpa) : NULL;
 }

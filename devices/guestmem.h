@@ -16,13 +16,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GUEST_MEM_MAX_RANGES 8
+#define GUEST_MEM_MAX_RANGES 40 /* RAM, and the windows of devices */
 
 struct guest_range {
 	uint64_t base; /* guest-physical, bytes */
 	uint64_t size; /* bytes, not 0 */
 	uint8_t *host;
 	bool read_only; /* to the guest; the program itself may write through guest_mem_load() */
+	/* What another process can map to see the same memory; -1: nothing. Not owned. */
+	int fd;
+	uint64_t offset; /* in that file, bytes */
+	bool is_window;  /* a device's memory, no RAM: guest_mem_load() does not see it */
 };
 
 struct guest_mem {
@@ -35,6 +39,12 @@ struct guest_mem {
  * the table is full.
  */
 int guest_mem_add(struct guest_mem *mem, uint64_t base, uint64_t size, void *host, bool read_only);
+
+/* Says that the range which begins at `base` is the file's memory from `offset` on. 0 or -EINVAL: no such range. */
+int guest_mem_set_file(struct guest_mem *mem, uint64_t base, int fd, uint64_t offset);
+
+/* guest_mem_add() for memory that a device brings (struct machine, window[]). */
+int guest_mem_add_window(struct guest_mem *mem, uint64_t base, uint64_t size, void *host, bool read_only);
 
 /* The host address of [gpa, gpa + len) for reading, or NULL. len 0 gives NULL. */
 const void *guest_mem_ptr_read(const struct guest_mem *mem, uint64_t gpa, uint64_t len);

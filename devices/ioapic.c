@@ -141,6 +141,16 @@ void ioapic_set_line(struct device *dev, uint32_t pin, bool level)
 	pthread_mutex_unlock(&dev->lock);
 }
 
+bool ioapic_unmasked(struct device *dev, uint32_t pin)
+{
+	bool unmasked;
+
+	pthread_mutex_lock(&dev->lock);
+	unmasked = pin < IOAPIC_PINS && !(((struct ioapic *)dev)->rte[pin] & RTE_MASKED);
+	pthread_mutex_unlock(&dev->lock);
+	return unmasked;
+}
+
 void ioapic_eoi(struct device *dev, uint8_t vector)
 {
 	pthread_mutex_lock(&dev->lock);

@@ -41,6 +41,9 @@ void ioapic_connect(struct device *dev, const struct ioapic_desc *place, const s
 /* Drives pin `pin`; a pin that does not exist is ignored. Any thread. */
 void ioapic_set_line(struct device *dev, uint32_t pin, bool level);
 
+/* Whether the mask bit of pin `pin`'s entry is clear. Any thread. */
+bool ioapic_unmasked(struct device *dev, uint32_t pin);
+
 /* An EOI broadcast for `vector` from a LAPIC. Any thread. */
 void ioapic_eoi(struct device *dev, uint8_t vector);
 
@@ -84,8 +87,9 @@ int ioapics_create(struct ioapics *all, uint32_t nr_gsis, const struct device_ho
 		   const struct ioapic_bus *bus, struct err *err);
 void ioapics_destroy(struct ioapics *all);
 
-/* As ioapic_set_line() and ioapic_eoi(), for the pin of `gsi` and for all. Any thread. */
+/* As ioapic_set_line(), ioapic_unmasked() and ioapic_eoi(), for the pin of `gsi` and for all. Any thread. */
 void ioapics_set_line(const struct ioapics *all, uint32_t gsi, bool level);
+bool ioapics_unmasked(const struct ioapics *all, uint32_t gsi);
 void ioapics_eoi(const struct ioapics *all, uint8_t vector);
 
 #endif

@@ -26,7 +26,8 @@ int ioapics_create(struct ioapics *all, uint32_t nr_gsis, const struct device_ho
 
 	*all = (struct ioapics){ 0 };
 	while (all->nr < nr) {
-		int ret = device_create(&all->dev[all->nr], &ioapic_class, host, (struct irq_line){ 0 }, err);
+		int ret = device_create(&all->dev[all->nr], &ioapic_class, host, (struct irq_line){ 0 },
+					all->nr, err);
 
 		if (ret < 0)
 			return ret;
@@ -46,6 +47,11 @@ void ioapics_set_line(const struct ioapics *all, uint32_t gsi, bool level)
 {
 	if (gsi / IOAPIC_PINS < all->nr)
 		ioapic_set_line(all->dev[gsi / IOAPIC_PINS], gsi % IOAPIC_PINS, level);
+}
+
+bool ioapics_unmasked(const struct ioapics *all, uint32_t gsi)
+{
+	return gsi / IOAPIC_PINS < all->nr && ioapic_unmasked(all->dev[gsi / IOAPIC_PINS], gsi % IOAPIC_PINS);
 }
 
 void ioapics_eoi(const struct ioapics *all, uint8_t vector)

@@ -26,6 +26,21 @@ struct irqchip_ops {
 	 * Any thread.
 	 */
 	void (*send_msi)(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_t devid);
+	/*
+	 * May be NULL: set_line() up and down does it. One edge on a line that a device keeps low otherwise
+	 * (device_class.edge). Any thread, one at a time for each line; as set_line() in all else.
+	 */
+	void (*pulse)(struct irqchip *chip, uint32_t line);
+	/*
+	 * May be NULL: no line has one. An eventfd whose writes do what pulse() does without this program,
+	 * or -1. Owned by the controller; the same for every call with that line. Any thread.
+	 */
+	int (*eventfd)(struct irqchip *chip, uint32_t line);
+	/*
+	 * May be NULL: nobody asks, for the device itself knows. Whether the guest has unmasked `line`. Any
+	 * thread, as set_line().
+	 */
+	bool (*unmasked)(struct irqchip *chip, uint32_t line);
 };
 
 struct irqchip {
@@ -44,6 +59,35 @@ static inline void irq_line_set(const struct irq_line *line, bool level)
 		return;
 	trace_line(line->line, level);
 	line->chip->ops->set_line(line->chip, line->line, level);
+}
+
+static inline void irq_line_pulse(const struct irq_line *line)
+{
+	if (!line->chip)
+		return;
+	if (!line->chip->ops->pulse) {
+		irq_line_set(line, true);
+		irq_line_set(line, false);
+		return;
+	}
+	trace_line(line->line, true);
+	line->chip->ops->pulse(line->chip, line->line);
+	trace_line(line->line, false);
+}
+
+/* -1: the line has none. */
+static inline int irq_line_eventfd(const struct irq_line *line)
+{
+	if (!line->chip || !line->chip->ops->eventfd)
+		return -1;
+	return line->chip->ops->eventfd(line->chip, line->line);
+}
+
+/* Whether the guest lets interrupts of the line through; false where there is no line. */
+static inline bool irq_line_unmasked(const struct irq_line *line)
+{
+	return line->chip &&
+	       (!line->chip->ops->unmasked || line->chip->ops->unmasked(line->chip, line->line));
 }
 
 #endif

@@ -8,19 +8,19 @@
 
 #include "devices/lapic_internal.h"
 #include "devices/trace.h"
+#define LOG_AREA AREA_IRQ
 #include "kvm/log.h"
 
 #define ICR_LOGICAL (1u << 11)
 #define ICR_ASSERT  (1u << 14)
 #define ICR_LEVEL   (1u << 15)
 
-static bool vector_bit(const struct lapic *lapic, uint32_t set, uint8_t vector)
+bool lapic_bit(const struct lapic *lapic, uint32_t set, uint8_t vector)
 {
 	return lapic_get(lapic, set + (vector / 32) * 16) >> (vector % 32) & 1;
 }
 
-/* The highest vector in one of the 256-bit sets IRR and ISR, or -1. */
-static int highest_vector(const struct lapic *lapic, uint32_t set)
+int lapic_highest(const struct lapic *lapic, uint32_t set)
 {
 	for (int i = 7; i >= 0; i--) {
 		uint32_t bits = atomic_load_explicit(&lapic->reg[(set >> 4) + i], memory_order_acquire);
@@ -82,6 +82,7 @@ void lapic_init(struct lapic *lapic, uint32_t id, bool bsp, const struct lapic_h
 void lapic_init_reset(struct lapic *lapic)
 {
 	reset(lapic, true);
+	lapic->pv_eoi = 0; /* as KVM's own LAPIC has it */
 }
 
 /* Who sees the value, by get_published(), sees all that was done before. */
@@ -159,7 +160,7 @@ int lapic_pending(const struct lapic *lapic)
 	 * interrupts out; those that were accepted before still go to the processor. */
 	if (!lapic_present(lapic))
 		return -1;
-	vector = highest_vector(lapic, LAPIC_IRR);
+	vector = lapic_highest(lapic, LAPIC_IRR);
 	if (vector < 0 || ((uint32_t)vector & 0xf0) <= (lapic_get(lapic, LAPIC_PPR) & 0xf0))
 		return -1;
 	return vector;
@@ -179,7 +180,7 @@ void lapic_acknowledge(struct lapic *lapic, uint8_t vector)
 /* Section "Signaling Interrupt Servicing Completion". */
 void lapic_end_of_interrupt(struct lapic *lapic)
 {
-	int vector = highest_vector(lapic, LAPIC_ISR);
+	int vector = lapic_highest(lapic, LAPIC_ISR);
 	uint32_t offset;
 
 	if (vector < 0)
@@ -189,7 +190,7 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 	lapic_set(lapic, offset, lapic_get(lapic, offset) & ~(1u << (vector % 32)));
 	update_ppr(lapic);
 
-	if (!vector_bit(lapic, LAPIC_TMR, (uint8_t)vector))
+	if (!lapic_bit(lapic, LAPIC_TMR, (uint8_t)vector))
 		return;
 	lapic_lvt_eoi(lapic, (uint8_t)vector);
 	if (!(lapic_get(lapic, LAPIC_SVR) & LAPIC_SVR_NO_BROADCAST))

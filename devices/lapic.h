@@ -54,6 +54,7 @@
 #define X2APIC_MSR_FIRST       0x800
 #define X2APIC_MSR_LAST        0x8ff
 #define LAPIC_MSR_TSC_DEADLINE 0x6e0
+#define LAPIC_MSR_PV_EOI       0x4b564d04 /* lapic_pv.c */
 
 #define APIC_BASE_BSP    (1u << 8)
 #define APIC_BASE_X2APIC (1u << 10)
@@ -101,6 +102,8 @@ struct apic_message {
 	uint8_t vector;
 	uint8_t shorthand; /* enum apic_shorthand; relative to the sender */
 };
+
+struct guest_mem;
 
 /* What a LAPIC asks of the world. All are mandatory. */
 struct lapic_host {
@@ -155,6 +158,11 @@ struct lapic {
 	_Atomic uint32_t errors;  /* ESR bits since the guest last wrote ESR */
 	_Atomic uint32_t lint;    /* local interrupt pins: levels and edges not yet seen (lapic_lvt.c) */
 	struct lapic_timer timer;
+
+	/* Paravirtual EOI (lapic_pv.c); the owner's. */
+	const struct guest_mem *mem; /* NULL: not offered */
+	uint64_t pv_eoi;             /* the MSR */
+	bool eoi_offered;            /* the guest may end the interrupt in service by clearing a bit */
 };
 
 /*
@@ -186,7 +194,7 @@ bool lapic_at(const struct lapic *lapic, uint64_t addr);
 uint64_t lapic_mmio_read(struct lapic *lapic, uint32_t offset, unsigned int size);
 void lapic_mmio_write(struct lapic *lapic, uint32_t offset, unsigned int size, uint64_t value);
 
-/* x2APIC MSRs and IA32_TSC_DEADLINE. False: the access is to raise #GP. */
+/* x2APIC MSRs, IA32_TSC_DEADLINE, and the MSR of paravirtual EOI. False: the access is to raise #GP. */
 bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value);
 
@@ -198,6 +206,16 @@ int lapic_pending(const struct lapic *lapic);
 
 /* Moves `vector`, which lapic_pending() gave, from IRR to ISR: it is being delivered. */
 void lapic_acknowledge(struct lapic *lapic, uint8_t vector);
+
+/*
+ * Paravirtual EOI: the guest may end an interrupt by clearing a bit in its memory, without leaving. For a
+ * LAPIC whose guest is told of it; `mem` outlives the LAPIC. lapic_offer_eoi() is due just before the guest
+ * is entered, when no more of the LAPIC will be asked, lapic_take_eoi() as soon as it has left, before
+ * anything is.
+ */
+void lapic_allow_pv_eoi(struct lapic *lapic, const struct guest_mem *mem);
+void lapic_offer_eoi(struct lapic *lapic);
+void lapic_take_eoi(struct lapic *lapic);
 
 /* CR8 and the TPR are one. Bits 3:0 of the TPR survive a write of the CR8 they already equal. */
 uint8_t lapic_cr8(const struct lapic *lapic);
@@ -241,7 +259,7 @@ void lapic_set_lint(struct lapic *lapic, unsigned int pin, bool asserted);
 
 /* --- saved state (lapic_state.c) --- */
 
-#define LAPIC_STATE_VERSION 1
+#define LAPIC_STATE_VERSION 2
 
 struct lapic_state {
 	uint32_t version;  /* LAPIC_STATE_VERSION */
@@ -254,6 +272,7 @@ struct lapic_state {
 	uint64_t ticks_left;   /* whole ticks to the next expiry, counted from ... */
 	uint64_t tick_ns;      /* ... so many ns ago; less than a tick */
 	uint64_t tsc_deadline; /* the guest's TSC value, 0: not armed */
+	uint64_t pv_eoi;       /* MSR_KVM_PV_EOI_EN; its bit in guest memory is clear */
 };
 
 /*

@@ -88,6 +88,16 @@ void lapic_end_of_interrupt(struct lapic *lapic);
 void lapic_send_ipi(struct lapic *lapic, uint32_t low, uint32_t high);
 void lapic_self_ipi(struct lapic *lapic, uint8_t vector);
 
+/* In one of the 256-bit sets (LAPIC_ISR, LAPIC_TMR, LAPIC_IRR): a vector's bit; the highest vector, or -1. */
+bool lapic_bit(const struct lapic *lapic, uint32_t set, uint8_t vector);
+int lapic_highest(const struct lapic *lapic, uint32_t set);
+
+/* --- lapic_pv.c --- */
+
+/* Whether a guest may write `value` to the MSR; false: #GP. */
+bool lapic_pv_eoi_valid(const struct lapic *lapic, uint64_t value);
+bool lapic_set_pv_eoi(struct lapic *lapic, uint64_t value);
+
 /* --- lapic_lvt.c --- */
 
 #define LVT_DELIVERY(lvt) ((lvt) >> 8 & 7)

@@ -5,6 +5,7 @@
  */
 #include "devices/lapic.h"
 #include "devices/lapic_internal.h"
+#define LOG_AREA AREA_IRQ
 #include "kvm/log.h"
 
 /* lapic->lint: bit per pin whether it is asserted, and whether it became so since the owner looked. */

@@ -225,6 +225,10 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 		*value = lapic->timer.tsc_deadline;
 		return lapic->tsc_khz != 0;
 	}
+	if (msr == LAPIC_MSR_PV_EOI) {
+		*value = lapic->pv_eoi;
+		return lapic->mem;
+	}
 	if (!lapic_x2apic(lapic) || msr < X2APIC_MSR_FIRST || msr > X2APIC_MSR_LAST)
 		return false;
 	r = lapic_find_register(offset);
@@ -243,6 +247,8 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
 
 	if (msr == LAPIC_MSR_TSC_DEADLINE)
 		return lapic_timer_set_tsc(lapic, value);
+	if (msr == LAPIC_MSR_PV_EOI)
+		return lapic_set_pv_eoi(lapic, value);
 	if (!lapic_x2apic(lapic) || msr < X2APIC_MSR_FIRST || msr > X2APIC_MSR_LAST)
 		return false;
 	r = lapic_find_register(offset);

@@ -24,6 +24,7 @@ void lapic_save(struct lapic *lapic, struct lapic_state *state)
 	state->errors = atomic_load(&lapic->errors);
 	state->lint = atomic_load(&lapic->lint);
 	state->base = atomic_load(&lapic->base);
+	state->pv_eoi = lapic->pv_eoi;
 	for (unsigned int i = 0; i < 64; i++)
 		state->reg[i] = lapic_get(lapic, i * 16);
 }
@@ -152,6 +153,10 @@ int lapic_check(const struct lapic *lapic, const struct lapic_state *state, stru
 		return wrong(err, "the set of errors", state->errors, "bits 5 to 7");
 	if (state->lint & ~LINT_BITS)
 		return wrong(err, "the set of local pins", state->lint, "bits 0, 1, 8 and 9");
+	if (state->pv_eoi && !lapic_pv_eoi_valid(lapic, state->pv_eoi))
+		return wrong(
+			err, "MSR_KVM_PV_EOI_EN", state->pv_eoi,
+			"an address in guest memory, a multiple of 4, and bit 0; 0 where it is not offered");
 	ret = check_registers(lapic, state, err);
 	return ret ? ret : check_timer(lapic, state, err);
 }
@@ -168,6 +173,7 @@ int lapic_load(struct lapic *lapic, const struct lapic_state *state, struct err 
 	atomic_store(&lapic->lint, state->lint);
 	for (unsigned int i = 0; i < 64; i++)
 		lapic_set(lapic, i * 16, state->reg[i]);
+	lapic->pv_eoi = state->pv_eoi;
 	lapic_timer_load(lapic, state);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "devices/lapic.h"
 #include "devices/lapic_internal.h"
 #include "devices/trace.h"
+#define LOG_AREA AREA_IRQ
 #include "kvm/log.h"
 
 typedef unsigned __int128 uint128;
@@ -161,8 +162,9 @@ bool lapic_timer_set_tsc(struct lapic *lapic, uint64_t value)
 	if (!value)
 		return true;
 
-	now = clock_monotonic(lapic->clock);
+	/* In this order: a thread that stands still in between makes the deadline late, but never early. */
 	tsc = lapic->host.read_tsc(lapic->host.cpu);
+	now = clock_monotonic(lapic->clock);
 	delta = value > tsc ? ((uint128)(value - tsc) * 1000000 + lapic->tsc_khz - 1) / lapic->tsc_khz : 0;
 	lapic->timer.tsc_deadline = value;
 	lapic->timer.deadline = later(now, delta);

@@ -130,6 +130,76 @@ int machine_add_extra(struct machine *m, enum machine_extra extra, uint64_t base
 	return 0;
 }
 
+int machine_add_virtio(struct machine *m, unsigned int count, struct err *err)
+{
+	for (const struct device_row *row = device_table; row->class; row++) {
+		if (row->extra != EXTRA_VIRTIO)
+			continue;
+		if (count > row->instances)
+			return err_user(err, "%u virtio devices: a machine has room for %u", count,
+					row->instances);
+		for (unsigned int i = 0; i < count; i++) {
+			int ret = add_device(m, row, i, err);
+
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+/* The first byte behind `range` if that has any of [base, base + size); else 0. */
+static uint64_t end_if_overlap(const struct machine_range *range, uint64_t base, uint64_t size)
+{
+	if (!range->size || base >= range->base + range->size || range->base >= base + size)
+		return 0;
+	return range->base + range->size;
+}
+
+/* Where something else ends that has any of [base, base + size); 0: the place is free. */
+static uint64_t blocked_until(const struct machine *m, uint64_t base, uint64_t size)
+{
+	const struct irqchip_desc *chip = &m->irqchip;
+	const struct machine_range *const single[] = { &chip->dist, &chip->cpu, &chip->its, &chip->v2m };
+	const struct machine_device *dev = device_at(m, SPACE_MMIO, base, size);
+	uint64_t end = dev ? dev->base + dev->size : 0;
+
+	for (unsigned int i = 0; i < m->nr_ram && !end; i++)
+		end = end_if_overlap(&m->ram[i], base, size);
+	for (unsigned int i = 0; i < m->nr_windows && !end; i++)
+		end = end_if_overlap(&m->window[i], base, size);
+	for (unsigned int i = 0; i < chip->nr_redist && !end; i++)
+		end = end_if_overlap(&chip->redist[i], base, size);
+	for (unsigned int i = 0; i < sizeof(single) / sizeof(single[0]) && !end; i++)
+		end = end_if_overlap(single[i], base, size);
+	return end;
+}
+
+int machine_add_window(struct machine *m, uint64_t size, uint64_t align, unsigned int address_bits,
+		       uint64_t *base, struct err *err)
+{
+	const struct machine_range *ram = &m->ram[m->nr_ram - 1];
+	uint64_t top = 1ULL << address_bits, at = ram->base + ram->size;
+
+	if (m->platform == PLATFORM_PC && at < PC_HIGH_RAM)
+		at = PC_HIGH_RAM;
+	if (m->nr_windows == MACHINE_MAX_WINDOWS)
+		return err_user(err, "a machine has room for %d windows of device memory only",
+				MACHINE_MAX_WINDOWS);
+	for (uint64_t end = at; end; end = blocked_until(m, at, size)) {
+		at = (end + align - 1) & ~(align - 1);
+		if (size > top || at > top - size)
+			return err_user(
+				err,
+				"%llu MiB find no place above the guest's RAM: its physical addresses "
+				"have %u bits on this host",
+				(unsigned long long)(size >> 20), address_bits);
+	}
+	m->window[m->nr_windows++] = (struct machine_range){ .base = at, .size = size };
+	*base = at;
+	return 0;
+}
+
 uint64_t machine_cpu_id(const struct machine *m, unsigned int index)
 {
 	uint64_t id = index;

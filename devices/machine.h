@@ -40,12 +40,13 @@ enum machine_extra {
 	EXTRA_NONE, /* always there */
 	EXTRA_DEBUG_EXIT,
 	EXTRA_TEST_DEVICE,
+	EXTRA_VIRTIO,
 };
 
 /* One row of the table of all devices. */
 struct device_row {
 	const struct device_class *class;
-	unsigned int instances;
+	unsigned int instances;   /* EXTRA_VIRTIO: at most */
 	enum machine_extra extra; /* what brings it; EXTRA_NONE: always there */
 	struct placement on[PLATFORM_COUNT];
 };
@@ -112,9 +113,10 @@ struct machine_range {
 };
 
 #define MACHINE_MAX_REDIST  4
-#define MACHINE_MAX_DEVICES 32
+#define MACHINE_MAX_DEVICES 64
 #define MACHINE_MAX_RAM     2
 #define MACHINE_MAX_IOAPICS 8
+#define MACHINE_MAX_WINDOWS 32
 
 struct ioapic_desc {
 	uint64_t base;
@@ -152,6 +154,8 @@ struct machine {
 	unsigned int nr_cpus;
 	struct machine_range ram[MACHINE_MAX_RAM]; /* ascending */
 	unsigned int nr_ram;
+	struct machine_range window[MACHINE_MAX_WINDOWS]; /* memory that devices bring, above RAM */
+	unsigned int nr_windows;
 	struct irqchip_desc irqchip;
 	struct machine_device device[MACHINE_MAX_DEVICES];
 	unsigned int nr_devices;
@@ -178,6 +182,18 @@ int machine_init(struct machine *m, enum platform platform, unsigned int nr_cpus
  * -EINVAL with the cause (it overlaps another device; too many devices).
  */
 int machine_add_extra(struct machine *m, enum machine_extra extra, uint64_t base, struct err *err);
+
+/* Adds `count` virtio-mmio slots. Returns 0, or -EINVAL with the cause (more than there is room for). */
+int machine_add_virtio(struct machine *m, unsigned int count, struct err *err);
+
+/*
+ * Finds the lowest free place above RAM (on the PC not below 4 GiB) for `size` bytes, not 0, at a multiple
+ * of `align`, a power of two, and keeps it: *base. Guest-physical addresses have `address_bits` bits. The
+ * interrupt controller must have its place. 0; or -EINVAL with the cause (no room below the last
+ * address; too many windows).
+ */
+int machine_add_window(struct machine *m, uint64_t size, uint64_t align, unsigned int address_bits,
+		       uint64_t *base, struct err *err);
 
 /* The firmware's id of vCPU `index`: its APIC id on the PC, MPIDR affinity bits on Arm. */
 uint64_t machine_cpu_id(const struct machine *m, unsigned int index);

@@ -6,10 +6,11 @@
  * The line at the other end is a character device of the host. It has no bit rate: a byte is sent
  * at once if the host takes it and else waits in the transmitter, which then reports that it is
  * not empty. Line settings (rate, word length, parity, stop bits, break) are kept and have no
- * effect. docs/devices.md lists the registers and what is left out.
+ * effect. A BREAK that the other end sends is received. docs/devices.md lists the registers and what is left out.
  */
 #include "devices/chardev.h"
 #include "devices/classes.h"
+#define LOG_AREA AREA_CONSOLE
 #include "kvm/log.h"
 
 enum {
@@ -52,8 +53,10 @@ enum {
 
 	LSR_DR = 0x01,
 	LSR_OE = 0x02,
+	LSR_BI = 0x10,
 	LSR_THRE = 0x20,
 	LSR_TEMT = 0x40,
+	LSR_FIFO = 0x80,
 
 	MSR_DELTAS = 0x0f, /* DCTS, DDSR, TERI, DDCD: each 4 below its line */
 	MSR_CTS = 0x10,
@@ -66,6 +69,7 @@ enum {
 
 struct fifo {
 	uint8_t byte[FIFO_SIZE];
+	uint16_t breaks; /* bits: which of them stand for a BREAK that was not told yet */
 	uint8_t first, count;
 };
 
@@ -106,9 +110,16 @@ static uint8_t fifo_pop(struct fifo *f)
 {
 	uint8_t byte = f->byte[f->first];
 
+	f->breaks &= (uint16_t) ~(1u << f->first);
 	f->first = (f->first + 1) % FIFO_SIZE;
 	f->count--;
 	return byte;
+}
+
+/* "Line Status Register", bit 4: told when the byte that stands for it is the next one to be read. */
+static bool break_is_next(const struct serial *s)
+{
+	return s->rx.count && (s->rx.breaks & 1u << s->rx.first);
 }
 
 /*
@@ -118,7 +129,7 @@ static uint8_t fifo_pop(struct fifo *f)
  */
 static uint8_t interrupt_id(const struct serial *s)
 {
-	if ((s->ier & IER_LINE) && s->overrun)
+	if ((s->ier & IER_LINE) && (s->overrun || break_is_next(s)))
 		return IIR_LINE;
 	if ((s->ier & IER_RX) && s->rx.count)
 		return s->rx.count >= s->trigger ? IIR_DATA : IIR_TIMEOUT;
@@ -181,10 +192,15 @@ static void pull_input(struct serial *s, bool polled)
 		receive(s, buf[i]);
 }
 
+static bool send(struct serial *s, uint8_t byte)
+{
+	return s->chr->ops->put(s->chr, &byte, 1) == 1;
+}
+
 /* Hands waiting output to the host until it refuses. */
 static void drain_output(struct serial *s)
 {
-	while (s->tx.count && s->chr->ops->put(s->chr, s->tx.byte[s->tx.first])) {
+	while (s->tx.count && send(s, s->tx.byte[s->tx.first])) {
 		fifo_pop(&s->tx);
 		s->thre = s->tx.count == 0;
 	}
@@ -194,7 +210,7 @@ static void transmit(struct serial *s, uint8_t byte)
 {
 	if (s->mcr & MCR_LOOP) {
 		receive(s, byte);
-	} else if (s->chr && (s->tx.count || !s->chr->ops->put(s->chr, byte))) {
+	} else if (s->chr && (s->tx.count || !send(s, byte))) {
 		if (!fifo_push(&s->tx, fifo_depth(s), byte) && !s->reported_lost_output) {
 			s->reported_lost_output = true;
 			log_debug("serial: the guest wrote to a full transmitter, output is lost");
@@ -211,7 +227,7 @@ static void write_fcr(struct serial *s, uint8_t value)
 	bool changed = enable != s->fifos;
 
 	if (changed || (enable && (value & FCR_CLEAR_RX)))
-		s->rx.count = 0;
+		s->rx.count = s->rx.breaks = 0;
 	if ((changed || (enable && (value & FCR_CLEAR_TX))) && s->tx.count) {
 		s->tx.count = 0;
 		s->thre = true;
@@ -277,8 +293,11 @@ static uint8_t read_lsr(struct serial *s)
 
 	pull_input(s, true);
 	lsr = (s->rx.count ? LSR_DR : 0) | (s->overrun ? LSR_OE : 0) |
-	      (s->tx.count ? 0 : LSR_THRE | LSR_TEMT);
+	      (s->tx.count ? 0 : LSR_THRE | LSR_TEMT) | (break_is_next(s) ? LSR_BI : 0) |
+	      (s->fifos && s->rx.breaks ? LSR_FIFO : 0);
 	s->overrun = false;
+	if (s->rx.count)
+		s->rx.breaks &= (uint16_t) ~(1u << s->rx.first);
 	return lsr;
 }
 
@@ -388,6 +407,23 @@ static void serial_writable(void *ctx)
 	pthread_mutex_unlock(&s->dev.lock);
 }
 
+/* "Line Status Register", bit 4: one zero character is received with it. */
+static void serial_broken(void *ctx)
+{
+	struct serial *s = ctx;
+
+	pthread_mutex_lock(&s->dev.lock);
+	if (!(s->mcr & MCR_LOOP)) {
+		unsigned int slot = (s->rx.first + s->rx.count) % FIFO_SIZE;
+
+		if (s->rx.count < fifo_depth(s))
+			s->rx.breaks |= (uint16_t)(1u << slot);
+		receive(s, 0);
+		update_line(s);
+	}
+	pthread_mutex_unlock(&s->dev.lock);
+}
+
 static int serial_create(struct device *dev, const struct device_host *host, struct err *err)
 {
 	struct serial *s = (struct serial *)dev;
@@ -400,6 +436,7 @@ static int serial_create(struct device *dev, const struct device_host *host, str
 		s->chr = host->console;
 		s->chr->readable = serial_readable;
 		s->chr->writable = serial_writable;
+		s->chr->broken = serial_broken;
 		s->chr->ctx = s;
 		s->input = true; /* some may have come before us */
 	}
@@ -415,6 +452,7 @@ static void serial_destroy(struct device *dev)
 	drain_output(s);
 	s->chr->readable = NULL;
 	s->chr->writable = NULL;
+	s->chr->broken = NULL;
 	s->chr->ctx = NULL;
 }
 

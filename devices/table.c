@@ -38,16 +38,22 @@ const struct device_row device_table[] = {
 	{
 		.class = &acpi_power_class,
 		.instances = 1,
-		.on[PLATFORM_PC] = { SPACE_PIO, 0x600, ACPI_POWER_SIZE, NO_LINE },
+		.on[PLATFORM_PC] = { SPACE_PIO, 0x600, ACPI_POWER_SIZE, 9 },
 	},
 	{
-		.class = &virtio_mmio_class,
-		.instances = 8,
-		.on[PLATFORM_PC] = { SPACE_MMIO, 0xd0000000, 0x1000, 16 },
-		.on[PLATFORM_ARM] = { SPACE_MMIO, 0x40010000, 0x1000, 16 },
+		.class = &pl061_class,
+		.instances = 1,
+		.on[PLATFORM_ARM] = { SPACE_MMIO, 0x40003000, 0x1000, 2 },
 	},
 
 	/* What is there only when it is asked for. */
+	{
+		.class = &virtio_mmio_class,
+		.instances = 32,
+		.extra = EXTRA_VIRTIO,
+		.on[PLATFORM_PC] = { SPACE_MMIO, 0xd0000000, 0x1000, 16 },
+		.on[PLATFORM_ARM] = { SPACE_MMIO, 0x40010000, 0x1000, 16 },
+	},
 	{
 		.class = &debug_exit_class,
 		.instances = 1,

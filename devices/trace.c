@@ -134,6 +134,12 @@ const struct trace_record *trace_record(size_t index)
 
 #define PROBES 8
 
+/* Only the thread itself counts; others may read meanwhile: trace_counted(). */
+static void add_one(uint64_t *n)
+{
+	__atomic_store_n(n, *n + 1, __ATOMIC_RELEASE);
+}
+
 /* An open-addressed table: a place is looked for in a few slots, and not beyond. */
 static void count_place(struct trace_counts *counts, const struct trace_record *r)
 {
@@ -143,18 +149,17 @@ static void count_place(struct trace_counts *counts, const struct trace_record *
 	for (unsigned int i = 0; i < PROBES; i++) {
 		struct trace_place *place = &counts->place[(hash + i) % TRACE_PLACES];
 
-		if (!place->count)
-			*place = (struct trace_place){
-				.address = r->arg,
-				.reason = r->reason,
-				.write = r->write,
-			};
+		if (!place->count) {
+			place->address = r->arg;
+			place->reason = r->reason;
+			place->write = r->write;
+		}
 		if (place->address == r->arg && place->reason == r->reason && place->write == r->write) {
-			place->count++;
+			add_one(&place->count);
 			return;
 		}
 	}
-	counts->elsewhere++;
+	add_one(&counts->elsewhere);
 }
 
 static void count(const struct trace_record *r)
@@ -162,16 +167,16 @@ static void count(const struct trace_record *r)
 	struct trace_counts *counts = &trace.counts[this_thread];
 	unsigned int line = r->subject < TRACE_LINES ? r->subject : TRACE_LINES - 1;
 
-	counts->event[r->event]++;
+	add_one(&counts->event[r->event]);
 	switch (r->event) {
 	case TRACE_LINE_RAISED:
-		counts->raised[line]++;
+		add_one(&counts->raised[line]);
 		break;
 	case TRACE_INJECTED:
-		counts->taken[r->vector % TRACE_VECTORS]++;
+		add_one(&counts->taken[r->vector % TRACE_VECTORS]);
 		break;
 	case TRACE_EXIT:
-		counts->exit[r->reason < TRACE_EXITS ? r->reason : TRACE_EXITS - 1]++;
+		add_one(&counts->exit[r->reason < TRACE_EXITS ? r->reason : TRACE_EXITS - 1]);
 		if (r->access)
 			count_place(counts, r);
 		break;

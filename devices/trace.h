@@ -8,8 +8,8 @@
  *
  * The ring is one for all threads, without locks, and of fixed size: new records overwrite the oldest.
  *
- * Any thread may call a tracepoint, with any lock held. trace_start(), trace_stop(), trace_sort(),
- * trace_record() and trace_counts() are for one thread, while no other is at a tracepoint: before
+ * Any thread may call a tracepoint, with any lock held. trace_counts() is for any moment between trace_start() and
+ * trace_stop(), by trace_counted(); trace_start(), trace_stop(), trace_sort() and trace_record() are for one thread, while no other is at a tracepoint: before
  * vCPU threads are started or after they have ended.
  */
 #ifndef VIREO_DEVICES_TRACE_H
@@ -113,6 +113,12 @@ const struct trace_record *trace_record(size_t index);
 
 /* What thread number `thread` has counted; NULL if nothing is counted. */
 const struct trace_counts *trace_counts(unsigned int thread);
+
+/* One of its numbers, as it is now. What else is in a struct trace_place whose count is not 0 does not change. */
+static inline uint64_t trace_counted(const uint64_t *n)
+{
+	return __atomic_load_n(n, __ATOMIC_ACQUIRE);
+}
 
 /* --- tracepoints --- */
 

@@ -7,12 +7,13 @@
 /* First and third cell of an interrupt (binding "arm,gic", property interrupts). */
 #define GIC_SPI           0
 #define GIC_PPI           1
+#define IRQ_EDGE_RISING   1
 #define IRQ_LEVEL_HIGH    4
 #define GICV2_PPI_CPUS(n) (((1U << (n)) - 1) << 8) /* n: 1 to ARM_GICV2_MAX_CPUS */
 
-static void write_interrupt(struct tree *t, const struct machine *m, int line)
+static void write_interrupt(struct tree *t, const struct machine *m, int line, bool edge)
 {
-	const uint32_t cells[] = { GIC_SPI, (uint32_t)line, IRQ_LEVEL_HIGH };
+	const uint32_t cells[] = { GIC_SPI, (uint32_t)line, edge ? IRQ_EDGE_RISING : IRQ_LEVEL_HIGH };
 
 	(void)m;
 	tree_cells(t, "interrupts", cells, 3);

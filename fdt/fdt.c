@@ -63,7 +63,34 @@ static void write_clocks(struct tree *t, const struct machine *m)
 	}
 }
 
-static void write_prop(struct tree *t, const struct machine *m, const struct device_prop *prop)
+/*
+ * Binding "GPIO attached keys"; a flag of 0 is GPIO_ACTIVE_HIGH, 116 is KEY_POWER of Linux's input
+ * event codes.
+ */
+static void write_power_key(struct tree *t, uint32_t gpio, uint32_t pin)
+{
+	const uint32_t cells[] = { gpio, pin, 0 };
+
+	tree_begin(t, "gpio-keys");
+	tree_string(t, "compatible", "gpio-keys");
+	tree_begin(t, "power");
+	tree_string(t, "label", "power button");
+	tree_u32(t, "linux,code", 116);
+	tree_cells(t, "gpios", cells, 3);
+	tree_end(t);
+	tree_end(t);
+}
+
+static void write_keys(struct tree *t, const struct machine *m)
+{
+	for (unsigned int i = 0; i < m->nr_devices; i++)
+		for (const struct device_prop *prop = m->device[i].class->props; prop && prop->name; prop++)
+			if (prop->kind == PROP_POWER)
+				write_power_key(t, PHANDLE_GPIO + i, prop->value);
+}
+
+static void write_prop(struct tree *t, const struct machine *m, const struct machine_device *dev,
+		       const struct device_prop *prop)
 {
 	switch (prop->kind) {
 	case PROP_U32:
@@ -78,6 +105,9 @@ static void write_prop(struct tree *t, const struct machine *m, const struct dev
 	case PROP_CLOCK:
 		tree_u32(t, "clocks", PHANDLE_CLOCK + clock_index(m, prop->value));
 		tree_string(t, "clock-names", prop->text);
+		break;
+	case PROP_POWER:
+		tree_u32(t, "phandle", PHANDLE_GPIO + (uint32_t)(dev - m->device));
 		break;
 	}
 }
@@ -107,9 +137,9 @@ static void write_device(struct tree *t, const struct machine *m, const struct m
 		tree_ranges(t, "reg", &reg, 1);
 	}
 	if (dev->line != NO_LINE)
-		t->platform->interrupt(t, m, dev->line);
+		t->platform->interrupt(t, m, dev->line, dev->class->edge);
 	for (const struct device_prop *prop = dev->class->props; prop && prop->name; prop++)
-		write_prop(t, m, prop);
+		write_prop(t, m, dev, prop);
 	tree_end(t);
 }
 
@@ -174,6 +204,7 @@ static void render(struct tree *t, const struct machine *m)
 	t->platform->nodes(t, m);
 	write_clocks(t, m);
 	tree_devices(t, m, SPACE_MMIO);
+	write_keys(t, m);
 	tree_end(t);
 }
 

@@ -10,20 +10,22 @@
 
 /*
  * Second cell of an interrupt. Linux's arch/x86/kernel/devicetree.c decides: 1 programs the IOAPIC
- * pin level-triggered and active high (the binding's text has high and low the other way round).
+ * pin level-triggered and active high (the binding's text has high and low the other way round), 3
+ * edge-triggered and active high.
  */
-#define IOAPIC_LEVEL_HIGH 1
+#define IOAPIC_LEVEL_HIGH  1
+#define IOAPIC_EDGE_RISING 3
 
 #define IO_PORTS 0x10000
 
 /* A device has one interrupt parent: the I/O APIC whose pin its line is. */
-static void write_interrupt(struct tree *t, const struct machine *m, int line)
+static void write_interrupt(struct tree *t, const struct machine *m, int line, bool edge)
 {
 	const struct irqchip_desc *apic = &m->irqchip;
 
 	for (unsigned int i = 0; i < apic->nr_ioapics; i++) {
 		uint32_t pin = (uint32_t)line - apic->ioapic[i].gsi_base;
-		const uint32_t cells[] = { pin, IOAPIC_LEVEL_HIGH };
+		const uint32_t cells[] = { pin, edge ? IOAPIC_EDGE_RISING : IOAPIC_LEVEL_HIGH };
 
 		if (pin >= apic->ioapic[i].pins)
 			continue;

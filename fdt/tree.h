@@ -20,8 +20,8 @@ struct tree;
 struct fdt_platform {
 	const char *model;
 	const char *compatible; /* a list as in struct device_class */
-	/* Adds the `interrupts` property for `line`, level-triggered and active high, and its parent. */
-	void (*interrupt)(struct tree *t, const struct machine *m, int line);
+	/* Adds the `interrupts` property for `line`, active high, triggered by level or edge, and its parent. */
+	void (*interrupt)(struct tree *t, const struct machine *m, int line, bool edge);
 	/* Adds the nodes below the root, but for /chosen, /memory and MMIO devices. */
 	void (*nodes)(struct tree *t, const struct machine *m);
 };
@@ -39,6 +39,7 @@ struct tree {
 /* The first interrupt controller is the interrupt parent of whatever names no other. */
 #define PHANDLE_IRQCHIP 1
 #define PHANDLE_CLOCK   0x100 /* first of the fixed clocks' */
+#define PHANDLE_GPIO    0x200 /* first of the GPIO controllers', by their place among the devices */
 
 /* Port I/O hangs below this node on the PC. */
 #define TREE_ISA_NODE "isa@i0"

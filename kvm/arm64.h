@@ -43,6 +43,13 @@ int kvm_arm64_vcpu_init(const struct kvm_vcpu *vcpu, const struct kvm_vm *vm, bo
 /* Core registers (Documentation/virt/kvm/api.rst, "KVM_SET_ONE_REG", the arm64 list). */
 int kvm_arm64_set_entry(const struct kvm_vcpu *vcpu, uint64_t pc, uint64_t x0, struct err *err);
 
+/*
+ * The virtual counter of all vCPUs, and setting it, by any one of them; none may be in kvm_vcpu_run()
+ * (api.rst, "KVM_SET_ONE_REG", the arm64 list: the timer registers).
+ */
+int kvm_arm64_get_counter(const struct kvm_vcpu *vcpu, uint64_t *counter, struct err *err);
+int kvm_arm64_set_counter(const struct kvm_vcpu *vcpu, uint64_t counter, struct err *err);
+
 /* The program counter, or 0 where it cannot be read. For diagnostics. */
 uint64_t kvm_arm64_pc(const struct kvm_vcpu *vcpu);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,17 +13,49 @@ static void put(struct err *err, enum err_kind kind, const char *fmt, va_list ap
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 }
 
+static void add(struct err *err, const char *separator, const char *text)
+{
+	size_t len = strlen(err->text);
+
+	snprintf(err->text + len, sizeof(err->text) - len, "%s%s", separator, text);
+}
+
 int err_host(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
-	size_t len;
 
 	va_start(ap, fmt);
 	put(err, ERR_HOST, fmt, ap);
 	va_end(ap);
+	add(err, ": ", strerrordesc_np(code) ?: "unknown error");
+	return -code;
+}
 
-	len = strlen(err->text);
-	snprintf(err->text + len, sizeof(err->text) - len, ": %s", strerrordesc_np(code) ?: "unknown error");
+static bool is_of_the_name(int code)
+{
+	switch (code) {
+	case EACCES:
+	case EISDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+	case ENOENT:
+	case ENOTDIR:
+	case ENXIO: /* a FIFO that nobody reads */
+	case EROFS:
+		return true;
+	}
+	return false;
+}
+
+int err_place(struct err *err, int code, const char *hint, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(err, is_of_the_name(code) ? ERR_USER : ERR_HOST, fmt, ap);
+	va_end(ap);
+	add(err, ": ", strerrordesc_np(code) ?: "unknown error");
+	add(err, "; ", hint ?: "name one in a directory that is there and that you may write to");
 	return -code;
 }
 

@@ -26,6 +26,14 @@ struct err {
  */
 int err_host(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/*
+ * As err_host(), for a file or a socket that the user has named and that could not be made or opened. It is their
+ * mistake where `code` says that no such one can be: its directory is not there or not theirs, say. `hint` is what
+ * to do, and comes last; NULL: to name another place.
+ */
+int err_place(struct err *err, int code, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* Records a host failure that has no errno of its own. Returns -EIO. */
 int err_host_text(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -89,6 +89,20 @@ int kvm_arm64_set_entry(const struct kvm_vcpu *vcpu, uint64_t pc, uint64_t x0, s
 	return ret < 0 ? ret : 0;
 }
 
+int kvm_arm64_get_counter(const struct kvm_vcpu *vcpu, uint64_t *counter, struct err *err)
+{
+	struct kvm_one_reg reg = { .id = KVM_REG_ARM_TIMER_CNT, .addr = (uint64_t)(uintptr_t)counter };
+
+	return KVM_IOCTL(vcpu->fd, KVM_GET_ONE_REG, &reg, "reading the guest's counter", err);
+}
+
+int kvm_arm64_set_counter(const struct kvm_vcpu *vcpu, uint64_t counter, struct err *err)
+{
+	struct kvm_one_reg reg = { .id = KVM_REG_ARM_TIMER_CNT, .addr = (uint64_t)(uintptr_t)&counter };
+
+	return KVM_IOCTL(vcpu->fd, KVM_SET_ONE_REG, &reg, "setting the guest's counter", err);
+}
+
 uint64_t kvm_arm64_pc(const struct kvm_vcpu *vcpu)
 {
 	uint64_t pc = 0;

@@ -85,6 +85,11 @@ int kvm_x86_nmi(const struct kvm_vcpu *vcpu, struct err *err)
 	return KVM_IOCTL(vcpu->fd, KVM_NMI, 0, "an NMI", err);
 }
 
+int kvm_x86_was_stopped(const struct kvm_vcpu *vcpu)
+{
+	return ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0) < 0 ? -errno : 0;
+}
+
 uint32_t kvm_x86_tsc_khz(const struct kvm_vcpu *vcpu)
 {
 	int khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);

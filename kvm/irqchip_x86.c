@@ -8,6 +8,7 @@
 
 #define MSR_IA32_APIC_BASE    0x1b
 #define MSR_IA32_TSC_DEADLINE 0x6e0
+#define MSR_KVM_PV_EOI_EN     0x4b564d04
 
 int kvm_x86_userspace_lapic(const struct kvm_vm *vm, struct err *err)
 {
@@ -29,18 +30,24 @@ int kvm_x86_userspace_lapic(const struct kvm_vm *vm, struct err *err)
 			.base = MSR_IA32_APIC_BASE,
 			.bitmap = denied,
 		},
+		.ranges[2] = {
+			.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
+			.nmsrs = 1,
+			.base = MSR_KVM_PV_EOI_EN,
+			.bitmap = denied,
+		},
 	};
 	int ret;
 
 	ret = kvm_require(vm->fd, KVM_CAP_NAME(X86_MSR_FILTER),
-			  "for the LAPIC's mode and its TSC-deadline timer", err);
+			  "for the LAPIC's mode, its TSC-deadline timer and paravirtual EOI", err);
 	if (!ret)
 		ret = kvm_vm_enable_cap(vm, KVM_CAP_NAME(X86_USER_SPACE_MSR), reasons,
 					"x2APIC registers for the userspace LAPIC", err);
 	if (ret < 0)
 		return ret;
 	ret = KVM_IOCTL(vm->fd, KVM_X86_SET_MSR_FILTER, &filter,
-			"seeing writes of IA32_APIC_BASE and IA32_TSC_DEADLINE", err);
+			"seeing writes of IA32_APIC_BASE, IA32_TSC_DEADLINE and MSR_KVM_PV_EOI_EN", err);
 	return ret < 0 ? ret : 0;
 }
 
@@ -107,6 +114,14 @@ int kvm_x86_set_line(const struct kvm_vm *vm, uint32_t gsi, bool level)
 	struct kvm_irq_level line = { .irq = gsi, .level = level };
 
 	return ioctl(vm->fd, KVM_IRQ_LINE, &line) < 0 ? -errno : 0;
+}
+
+bool kvm_x86_line_unmasked(const struct kvm_vm *vm, uint32_t gsi)
+{
+	struct kvm_irqchip irqchip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
+	return gsi < KVM_IOAPIC_NUM_PINS && ioctl(vm->fd, KVM_GET_IRQCHIP, &irqchip) == 0 &&
+	       !irqchip.chip.ioapic.redirtbl[gsi].fields.mask;
 }
 
 int kvm_x86_send_msi(const struct kvm_vm *vm, uint64_t addr, uint32_t data)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "kvm/err.h"
 
@@ -60,6 +61,7 @@ struct kvm_ram {
 	uint8_t *host;
 	size_t size; /* bytes */
 	int fd;      /* memfd, or -1 */
+	enum kvm_ram_backing backing;
 };
 
 /*
@@ -68,6 +70,13 @@ struct kvm_ram {
  */
 int kvm_ram_map(struct kvm_ram *ram, size_t size, enum kvm_ram_backing backing, struct err *err);
 void kvm_ram_unmap(struct kvm_ram *ram);
+
+/*
+ * Gives the host's pages that lie within [addr, addr + len) back to the host; they read as zeroes when they
+ * are touched again. Returns how many bytes that were: none of KVM_RAM_HUGETLB, whose reservation must last.
+ * -EFAULT if it is not all guest RAM, or what the host says. Any thread.
+ */
+ssize_t kvm_ram_release(const struct kvm_ram *ram, void *addr, size_t len);
 
 /* --- a VM --- */
 
@@ -83,9 +92,30 @@ void kvm_vm_destroy(struct kvm_vm *vm);
 int kvm_vm_enable_cap(const struct kvm_vm *vm, struct kvm_cap cap, uint64_t arg0, const char *purpose,
 		      struct err *err);
 
-/* Slot `slot` shows the guest [gpa, gpa + size) at `host`. */
+/*
+ * Slot `slot` shows the guest [gpa, gpa + size) at `host`. Its writes to a read-only slot come as
+ * KVM_EXIT_MMIO; -ENOSYS with a line where KVM has no such slots.
+ */
 int kvm_vm_set_memory(const struct kvm_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *host,
-		      struct err *err);
+		      bool read_only, struct err *err);
+
+/* A guest's write of `len` bytes of `value` to `addr` (MMIO) that is to become a write to eventfd `fd`. */
+struct kvm_doorbell {
+	uint64_t addr;
+	uint32_t len; /* bytes */
+	uint32_t value;
+	int fd;
+};
+
+/* Such writes end in KVM from now on, or no more. 0 or a negative errno (no message). */
+int kvm_vm_ioeventfd(const struct kvm_vm *vm, const struct kvm_doorbell *bell, bool on);
+
+/*
+ * Writes to eventfd `fd` pulse the in-kernel controller's line `gsi` (on aarch64 the SPI, counted from 0)
+ * from now on, or no more. 0 or a negative errno (no message); -EINVAL where there is no controller in
+ * the kernel.
+ */
+int kvm_vm_irqfd(const struct kvm_vm *vm, uint32_t gsi, int fd, bool on);
 
 /* --- a vCPU --- */
 

@@ -37,17 +37,25 @@ int kvm_vm_enable_cap(const struct kvm_vm *vm, struct kvm_cap cap, uint64_t arg0
 }
 
 int kvm_vm_set_memory(const struct kvm_vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *host,
-		      struct err *err)
+		      bool read_only, struct err *err)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = read_only ? KVM_MEM_READONLY : 0,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uint64_t)(uintptr_t)host,
 	};
 
+	if (read_only) {
+		int ret = kvm_require(vm->fd, KVM_CAP_NAME(READONLY_MEM), "for memory the guest cannot write",
+				      err);
+
+		if (ret < 0)
+			return ret;
+	}
 	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-		return err_host(err, errno, "KVM_SET_USER_MEMORY_REGION (%llu MiB of guest RAM at %#llx)",
+		return err_host(err, errno, "KVM_SET_USER_MEMORY_REGION (%llu MiB of guest memory at %#llx)",
 				(unsigned long long)(size >> 20), (unsigned long long)gpa);
 	return 0;
 }

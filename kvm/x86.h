@@ -54,6 +54,9 @@ int kvm_x86_kernel_irqchip(const struct kvm_vm *vm, unsigned int pins, struct er
 /* Drives a pin of KVM's I/O APIC. Any thread. */
 int kvm_x86_set_line(const struct kvm_vm *vm, uint32_t gsi, bool level);
 
+/* Whether the guest has unmasked a pin of KVM's I/O APIC. Any thread. */
+bool kvm_x86_line_unmasked(const struct kvm_vm *vm, uint32_t gsi);
+
 /*
  * A message to KVM's LAPICs, its destination's bits from the 9th on in the upper half of `addr` (bits
  * 63:40; KVM_CAP_X2APIC_API). The number of LAPICs that took it, or a negative errno. Any thread.
@@ -84,6 +87,12 @@ int kvm_x86_set_msr(const struct kvm_vcpu *vcpu, uint32_t index, uint64_t value,
 
 /* Queues an NMI. The vCPU's thread. */
 int kvm_x86_nmi(const struct kvm_vcpu *vcpu, struct err *err);
+
+/*
+ * The guest's clock (kvmclock) tells it that it was stopped by the host. 0; -EINVAL where the guest has no such
+ * clock; or another negative errno. No message. The vCPU must not be in kvm_vcpu_run().
+ */
+int kvm_x86_was_stopped(const struct kvm_vcpu *vcpu);
 
 /* The guest's TSC rate in kHz, or 0 where KVM does not tell. */
 uint32_t kvm_x86_tsc_khz(const struct kvm_vcpu *vcpu);

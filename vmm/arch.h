@@ -19,15 +19,37 @@ unsigned long arch_vm_type(const struct kvm *kvm);
 int arch_vm_init(struct vm *vm, struct err *err);
 void arch_vm_finish(struct vm *vm);
 
+/* How many bits the guest's physical addresses have; after arch_vm_init(). */
+unsigned int arch_address_bits(const struct vm *vm);
+
 /* The interrupt controller, with all vCPUs created: sets vm->irqchip, describes it in vm->machine. */
 int arch_irqchip_init(struct vm *vm, struct err *err);
 void arch_irqchip_finish(struct vm *vm);
 
 /*
+ * Whether guests may be shown read-only memory where a device's registers are: a driver that maps those as a
+ * device's reads what this program has written to its memory.
+ */
+extern const bool arch_reads_device_memory;
+
+/*
  * Describes in vm->machine.irqchip what arch_irqchip_init() would create, without KVM; where the
  * host decides (auto), its first choice.
  */
-int arch_irqchip_assume(struct vm *vm, struct err *err);
+void arch_irqchip_assume(struct vm *vm);
+
+/* All vCPUs rest, in their threads: see vm_rest(). What fails here costs the guest's time only, and is logged. */
+void arch_vm_paused(struct vm *vm);
+void arch_vm_resuming(struct vm *vm);
+
+/*
+ * A non-maskable interrupt for vCPU `index`. Any thread; -EINVAL with a line where the architecture has
+ * none.
+ */
+int arch_nmi(struct vm *vm, unsigned int index, struct err *err);
+
+/* The interrupt controller of a started VM, as --irqchip names it. */
+const char *arch_irqchip_name(const struct vm *vm);
 
 /* --- a vCPU --- */
 

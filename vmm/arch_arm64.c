@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #include "kvm/arm64.h"
+#define LOG_AREA AREA_KVM
 #include "kvm/log.h"
 #include "kvm/vgic.h"
 #include "vmm/arch.h"
 #include "vmm/gicv2_user_arm64.h"
+#include "vmm/irqfds.h"
 #include "vmm/msi_arm64.h"
 #include "vmm/state_arm64.h"
 
@@ -15,6 +17,7 @@ struct vm_arch {
 	struct irqchip chip;
 	const struct kvm_vm *kvm_vm;
 	struct vgic vgic;
+	struct irqfds irqfds;    /* of the vgic */
 	struct gicv2_user *user; /* instead of the vgic; else NULL */
 	struct arm_msi msi;
 };
@@ -37,8 +40,23 @@ static void send_msi(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_
 	arm_msi_send(&((struct vm_arch *)chip)->msi, addr, data, devid);
 }
 
+static int line_eventfd(struct irqchip *chip, uint32_t line)
+{
+	return irqfds_get(&((struct vm_arch *)chip)->irqfds, line);
+}
+
+static void pulse_line(struct irqchip *chip, uint32_t line)
+{
+	if (irqfds_pulse(&((struct vm_arch *)chip)->irqfds, line))
+		return;
+	set_line(chip, line, true);
+	set_line(chip, line, false);
+}
+
 static const struct irqchip_ops vgic_ops = {
 	.set_line = set_line,
+	.pulse = pulse_line,
+	.eventfd = line_eventfd,
 	.send_msi = send_msi,
 };
 
@@ -51,6 +69,9 @@ static const struct irqchip_ops user_ops = {
 	.set_line = set_user_line,
 	.send_msi = send_msi,
 };
+
+/* A load from a device's memory passes by the caches, in which this program's writes may still be. */
+const bool arch_reads_device_memory = false;
 
 unsigned long arch_vm_type(const struct kvm *kvm)
 {
@@ -121,34 +142,17 @@ static void describe(struct vm *vm, enum irqchip_kind kind)
 	}
 }
 
-/* INTIDs from 1020 on are special, so the last four of 1024 are no lines. */
-static int check_lines(const struct vm *vm, struct err *err)
+void arch_irqchip_assume(struct vm *vm)
 {
-	uint32_t irqs = vm->cfg->gic_irqs < 1020 ? vm->cfg->gic_irqs : 1020;
-
-	for (unsigned int i = 0; i < vm->machine.nr_devices; i++) {
-		const struct machine_device *dev = &vm->machine.device[i];
-
-		if (dev->line >= (int)irqs - 32)
-			return err_user(err,
-					"--gic-irqs %u: %s at %#llx has SPI %d, INTID %d, and needs more",
-					vm->cfg->gic_irqs, dev->class->name, (unsigned long long)dev->base,
-					dev->line, dev->line + 32);
-	}
-	return 0;
-}
-
-int arch_irqchip_assume(struct vm *vm, struct err *err)
-{
-	int ret = check_lines(vm, err);
-
-	if (ret < 0)
-		return ret;
 	describe(vm, vm->cfg->irqchip == CHOOSE_GICV2        ? IRQCHIP_GICV2
 		     : vm->cfg->irqchip == CHOOSE_GICV2_USER ? IRQCHIP_GICV2_USER
 							     : IRQCHIP_GICV3);
 	arm_msi_assume(vm);
-	return 0;
+}
+
+unsigned int arch_address_bits(const struct vm *vm)
+{
+	return kvm_arm64_address_bits(&vm->kvm);
 }
 
 int arm_check_reach(const struct vm *vm, const char *option, const struct machine_range *range,
@@ -238,13 +242,12 @@ static int configure_vgic(struct vm *vm, struct err *err)
 int arch_irqchip_init(struct vm *vm, struct err *err)
 {
 	struct vm_arch *arch = vm->arch;
-	int ret = check_lines(vm, err);
+	int ret = create(vm, err);
 
-	if (!ret)
-		ret = create(vm, err);
 	if (!ret && !arch->user)
 		ret = configure_vgic(vm, err);
 	if (!ret) {
+		irqfds_init(&arch->irqfds, &vm->kvm_vm);
 		arch->chip.ops = arch->user ? &user_ops : &vgic_ops;
 		ret = arm_msi_init(&arch->msi, vm, arch->user ? NULL : &arch->vgic, &arch->chip, err);
 	}
@@ -264,6 +267,39 @@ int arch_irqchip_init(struct vm *vm, struct err *err)
 	return 0;
 }
 
+void arch_vm_paused(struct vm *vm)
+{
+	struct err err;
+
+	vm->paused_time = 0;
+	if (!vm->nr_vcpus)
+		return;
+	if (kvm_arm64_get_counter(&vm->vcpu[0]->kvm, &vm->paused_time, &err) < 0) {
+		log_warn("%s; the guest will see the pause", err.text);
+		vm->paused_time = 0;
+	}
+}
+
+void arch_vm_resuming(struct vm *vm)
+{
+	struct err err;
+
+	if (vm->paused_time && kvm_arm64_set_counter(&vm->vcpu[0]->kvm, vm->paused_time, &err) < 0)
+		log_warn("%s; the guest sees the pause", err.text);
+}
+
+int arch_nmi(struct vm *vm, unsigned int index, struct err *err)
+{
+	(void)vm;
+	(void)index;
+	return err_user(err, "aarch64 has no NMI that could be sent to a vCPU");
+}
+
+const char *arch_irqchip_name(const struct vm *vm)
+{
+	return vm->arch->user ? "gicv2-user" : vm->arch->vgic.version == 3 ? "gicv3" : "gicv2";
+}
+
 struct vgic *arch_vgic(struct vm *vm)
 {
 	return &vm->arch->vgic;
@@ -273,6 +309,7 @@ void arch_irqchip_finish(struct vm *vm)
 {
 	vm->irqchip = NULL;
 	arm_msi_finish(&vm->arch->msi);
+	irqfds_finish(&vm->arch->irqfds);
 	vgic_destroy(&vm->arch->vgic);
 	gicv2_user_destroy(vm->arch->user);
 	vm->arch->user = NULL;

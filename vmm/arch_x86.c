@@ -2,13 +2,18 @@
 /* The VM on x86-64. Who has the interrupt controllers, this program or KVM, is in irqchip_x86.c. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#define LOG_AREA AREA_KVM
 #include "kvm/log.h"
 #include "vmm/arch.h"
 #include "vmm/vcpu_x86.h"
 
 /* The LAPIC timer's rate where KVM does not tell the TSC's. */
 #define DEFAULT_LAPIC_HZ 1000000000u
+
+/* Caches are coherent whatever memory type a guest's mapping has. */
+const bool arch_reads_device_memory = true;
 
 unsigned long arch_vm_type(const struct kvm *kvm)
 {
@@ -36,7 +41,8 @@ static int create_apic(struct vm *vm, struct err *err)
 		.tsc_khz = arch->tsc_deadline ? arch->tsc_khz : 0,
 	};
 
-	return apic_create(&arch->apic, vm->machine.nr_cpus, irqchip_lines(vm), &vm->device_host, rates, err);
+	return apic_create(&arch->apic, vm->machine.nr_cpus, irqchip_lines(vm->cfg, &vm->machine),
+			   &vm->device_host, rates, err);
 }
 
 int arch_vm_init(struct vm *vm, struct err *err)
@@ -79,11 +85,30 @@ void arch_vm_finish(struct vm *vm)
 	vm->arch = NULL;
 }
 
-int arch_irqchip_assume(struct vm *vm, struct err *err)
+unsigned int arch_address_bits(const struct vm *vm)
 {
-	(void)err;
+	return cpuid_address_bits(&vm->arch->cpuid);
+}
+
+void arch_vm_paused(struct vm *vm)
+{
+	(void)vm;
+}
+
+void arch_vm_resuming(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		int ret = kvm_x86_was_stopped(&vm->vcpu[i]->kvm);
+
+		if (ret < 0 && ret != -EINVAL) /* that guest has no such clock, or not yet */
+			log_warn("vCPU %u: KVM_KVMCLOCK_CTRL: %s; the guest may take the pause for a lockup",
+				 i, strerrordesc_np(-ret));
+	}
+}
+
+void arch_irqchip_assume(struct vm *vm)
+{
 	irqchip_describe(vm);
-	return 0;
 }
 
 int arch_irqchip_init(struct vm *vm, struct err *err)

@@ -29,7 +29,7 @@
  */
 #define PV_NEEDS_KERNEL_LAPIC                                                                              \
 	(1u << KVM_FEATURE_ASYNC_PF | 1u << KVM_FEATURE_ASYNC_PF_VMEXIT | 1u << KVM_FEATURE_ASYNC_PF_INT | \
-	 1u << KVM_FEATURE_PV_EOI | 1u << KVM_FEATURE_PV_UNHALT | 1u << KVM_FEATURE_PV_SEND_IPI)
+	 1u << KVM_FEATURE_PV_UNHALT | 1u << KVM_FEATURE_PV_SEND_IPI)
 
 /* Levels in leaf 0xb's ECX bits 15:8. */
 #define LEVEL_SMT  (1u << 8)
@@ -182,8 +182,10 @@ static uint32_t addressable_ids(uint32_t n)
  */
 static void offer_paravirtual(const struct vm *vm, struct kvm_cpuid_entry2 *e)
 {
-	if (!irqchip_kernel_lapic(vm))
+	if (!irqchip_kernel_lapic(vm)) {
 		e->eax &= ~PV_NEEDS_KERNEL_LAPIC;
+		e->eax |= 1u << KVM_FEATURE_PV_EOI; /* lapic_allow_pv_eoi() */
+	}
 	e->eax &= ~(1u << KVM_FEATURE_MSI_EXT_DEST_ID);
 	if (!irqchip_kernel_ioapic(vm))
 		e->eax |= 1u << KVM_FEATURE_MSI_EXT_DEST_ID;
@@ -236,6 +238,15 @@ int cpuid_prepare(struct vm *vm, struct err *err)
 	else if (!ret && intel && vm->arch->tsc_khz)
 		ret = set_crystal(cpuid, vm->arch->lapic_hz, err);
 	return ret;
+}
+
+unsigned int cpuid_address_bits(const struct kvm_x86_cpuid *cpuid)
+{
+	/* Leaf 0x80000008, EAX bits 7:0; 36 without it (Intel SDM volume 3, "Enumeration of Paging Features"). */
+	for (uint32_t i = 0; i < cpuid->count; i++)
+		if (cpuid->entry[i].function == 0x80000008 && (cpuid->entry[i].eax & 0xff))
+			return cpuid->entry[i].eax & 0xff;
+	return 36;
 }
 
 int cpuid_apply(struct vcpu *vcpu, struct err *err)

@@ -66,7 +66,7 @@ static int dump_dtb(const struct vm_config *cfg, struct err *err)
 		return err_user(
 			err,
 			"dump dtb: a device tree is binary; use -o FILE, or pipe it to `dtc -I dtb -O dts`");
-	vm_init(&vm, cfg, &loop, NULL);
+	vm_init(&vm, cfg, &loop, NULL, NULL);
 	ret = vm_describe(&vm, err);
 	if (ret < 0)
 		return ret;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "devices/lapic.h"
+#define LOG_AREA AREA_KVM
 #include "kvm/log.h"
 #include "vmm/vcpu_x86.h"
 
@@ -158,22 +159,10 @@ static void guest_died(struct vcpu *vcpu, const char *what)
 				      : "");
 }
 
-static void internal_error(struct vcpu *vcpu)
-{
-	struct kvm_run *run = vcpu->kvm.run;
-	char what[64];
-
-	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
-		snprintf(what, sizeof(what), "KVM cannot emulate the instruction");
-	else
-		snprintf(what, sizeof(what), "KVM internal error %u", run->internal.suberror);
-	guest_died(vcpu, what);
-}
-
 void vcpu_handle_exit(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->kvm.run;
-	char what[64];
+	char what[VCPU_FAILURE_MAX];
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
@@ -205,16 +194,8 @@ void vcpu_handle_exit(struct vcpu *vcpu)
 	case KVM_EXIT_SHUTDOWN:
 		guest_died(vcpu, "triple fault");
 		break;
-	case KVM_EXIT_INTERNAL_ERROR:
-		internal_error(vcpu);
-		break;
-	case KVM_EXIT_FAIL_ENTRY:
-		snprintf(what, sizeof(what), "the CPU refuses to enter the guest (reason %#llx)",
-			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
-		guest_died(vcpu, what);
-		break;
 	default:
-		snprintf(what, sizeof(what), "KVM exit %u, which has no meaning here", run->exit_reason);
+		vcpu_describe_failure(vcpu, what);
 		guest_died(vcpu, what);
 	}
 }

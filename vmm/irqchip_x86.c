@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include "devices/trace.h"
+#define LOG_AREA AREA_IRQ
 #include "kvm/log.h"
+#include "vmm/arch.h"
+#include "vmm/irqfds.h"
 #include "vmm/vcpu_x86.h"
 
 /* The controllers of which KVM has a part. */
@@ -19,6 +22,7 @@ struct kernel_chip {
 	struct irqchip chip;
 	struct vm *vm;
 	struct ioapics ioapics; /* apic-split; none where KVM has the I/O APIC too */
+	struct irqfds irqfds;   /* apic-kernel */
 
 	pthread_mutex_t lock; /* guards what follows; taken with an I/O APIC's lock held */
 	struct kvm_x86_route route[MACHINE_MAX_IOAPICS * IOAPIC_PINS];
@@ -63,8 +67,29 @@ static void set_kernel_line(struct irqchip *chip, uint32_t line, bool level)
 	(void)kvm_x86_set_line(&((struct kernel_chip *)chip)->vm->kvm_vm, line, level);
 }
 
+static int kernel_eventfd(struct irqchip *chip, uint32_t line)
+{
+	return irqfds_get(&((struct kernel_chip *)chip)->irqfds, line);
+}
+
+static void pulse_kernel_line(struct irqchip *chip, uint32_t line)
+{
+	if (irqfds_pulse(&((struct kernel_chip *)chip)->irqfds, line))
+		return;
+	set_kernel_line(chip, line, true);
+	set_kernel_line(chip, line, false);
+}
+
+static bool kernel_unmasked(struct irqchip *chip, uint32_t line)
+{
+	return kvm_x86_line_unmasked(&((struct kernel_chip *)chip)->vm->kvm_vm, line);
+}
+
 static const struct irqchip_ops kernel_ops = {
 	.set_line = set_kernel_line,
+	.unmasked = kernel_unmasked,
+	.pulse = pulse_kernel_line,
+	.eventfd = kernel_eventfd,
 	.send_msi = send_msi,
 };
 
@@ -75,8 +100,14 @@ static void set_split_line(struct irqchip *chip, uint32_t line, bool level)
 	ioapics_set_line(&((struct kernel_chip *)chip)->ioapics, line, level);
 }
 
+static bool split_unmasked(struct irqchip *chip, uint32_t line)
+{
+	return ioapics_unmasked(&((struct kernel_chip *)chip)->ioapics, line);
+}
+
 static const struct irqchip_ops split_ops = {
 	.set_line = set_split_line,
+	.unmasked = split_unmasked,
 	.send_msi = send_msi,
 };
 
@@ -125,6 +156,29 @@ bool irqchip_kernel_ioapic(const struct vm *vm)
 	return chosen(vm) == CHOOSE_APIC_KERNEL;
 }
 
+const char *arch_irqchip_name(const struct vm *vm)
+{
+	static const char *const names[] = {
+		[CHOOSE_APIC] = "apic",
+		[CHOOSE_APIC_SPLIT] = "apic-split",
+		[CHOOSE_APIC_KERNEL] = "apic-kernel",
+	};
+
+	return names[chosen(vm)];
+}
+
+/* As an NMI that another vCPU sends: it comes whatever LINT1 is set to. */
+int arch_nmi(struct vm *vm, unsigned int index, struct err *err)
+{
+	const struct apic_message msg = { .dest = index, .wide = true, .delivery = APIC_NMI };
+	bool taken = vm->arch->apic ? lapic_accept(&vm->arch->apic->lapic[index], APIC_NMI, 0, false)
+				    : send_message(vm->arch->kernel_chip, &msg);
+
+	if (!taken)
+		return err_user(err, "vCPU %u takes no NMI: its APIC is switched off", index);
+	return 0;
+}
+
 static int create_kernel_chip(struct vm *vm, uint32_t nr_gsis, struct err *err)
 {
 	bool split = chosen(vm) == CHOOSE_APIC_SPLIT;
@@ -137,14 +191,15 @@ static int create_kernel_chip(struct vm *vm, uint32_t nr_gsis, struct err *err)
 	kernel->chip.ops = split ? &split_ops : &kernel_ops;
 	kernel->vm = vm;
 	kernel->nr_routes = nr_gsis;
+	irqfds_init(&kernel->irqfds, &vm->kvm_vm);
 	pthread_mutex_init(&kernel->lock, NULL);
 	return split ? ioapics_create(&kernel->ioapics, nr_gsis, &vm->device_host, &bus, err) : 0;
 }
 
-uint32_t irqchip_lines(const struct vm *vm)
+uint32_t irqchip_lines(const struct vm_config *cfg, const struct machine *m)
 {
 	struct ioapic_desc place[MACHINE_MAX_IOAPICS];
-	uint32_t needed = machine_nr_lines(&vm->machine), asked = vm->cfg->ioapics * IOAPIC_PINS;
+	uint32_t needed = machine_nr_lines(m), asked = cfg->ioapics * IOAPIC_PINS;
 
 	return ioapics_place(needed > asked ? needed : asked, place) * IOAPIC_PINS;
 }
@@ -154,12 +209,12 @@ void irqchip_describe(struct vm *vm)
 	struct irqchip_desc *desc = &vm->machine.irqchip;
 
 	*desc = (struct irqchip_desc){ .kind = IRQCHIP_APIC, .lapic_base = PC_LAPIC_BASE };
-	desc->nr_ioapics = ioapics_place(irqchip_lines(vm), desc->ioapic);
+	desc->nr_ioapics = ioapics_place(irqchip_lines(vm->cfg, &vm->machine), desc->ioapic);
 }
 
 int irqchip_prepare(struct vm *vm, struct err *err)
 {
-	uint32_t lines = irqchip_lines(vm);
+	uint32_t lines = irqchip_lines(vm->cfg, &vm->machine);
 	int ret;
 
 	switch (chosen(vm)) {
@@ -167,11 +222,6 @@ int irqchip_prepare(struct vm *vm, struct err *err)
 		ret = kvm_x86_split_irqchip(&vm->kvm_vm, lines, err);
 		break;
 	case CHOOSE_APIC_KERNEL:
-		if (lines > IOAPIC_PINS)
-			return err_user(err,
-					"irqchip: apic-kernel has %d interrupt lines, and this machine %u; "
-					"choose apic or apic-split",
-					IOAPIC_PINS, lines);
 		ret = kvm_x86_kernel_irqchip(&vm->kvm_vm, lines, err);
 		break;
 	default:
@@ -189,6 +239,7 @@ void irqchip_finish(struct vm *vm)
 	apic_destroy(vm->arch->apic);
 	if (!kernel)
 		return;
+	irqfds_finish(&kernel->irqfds);
 	ioapics_destroy(&kernel->ioapics);
 	pthread_mutex_destroy(&kernel->lock);
 	free(kernel);

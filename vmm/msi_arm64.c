@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "devices/gicv2m.h"
+#define LOG_AREA AREA_IRQ
 #include "kvm/log.h"
 
 /*
@@ -61,7 +62,7 @@ static int create_v2m(struct arm_msi *msi, struct vm *vm, struct irqchip *chip, 
 	describe_v2m(vm);
 	ret = arm_check_reach(vm, "gic-v2m", &vm->machine.irqchip.v2m, err);
 	if (!ret)
-		ret = device_create(&msi->v2m, &gicv2m_class, &vm->device_host, line, err);
+		ret = device_create(&msi->v2m, &gicv2m_class, &vm->device_host, line, 0, err);
 	if (ret < 0)
 		return ret;
 	gicv2m_set_lines(msi->v2m, count);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/devices.h"
+
 const struct option_origin command_line = { .file = NULL };
 
 static struct quoted cut(const char *text, size_t most)
@@ -37,22 +39,33 @@ int option_error(struct err *err, const struct option_origin *origin, const char
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (origin->file)
+	if (origin->key)
+		name = origin->key;
+	if (origin->file && origin->kind)
+		return err_user(err, "%s:%u: key \"%s\": key \"%s\" in its value: %s",
+				quote_path(origin->file).text, origin->line, origin->kind, name, text);
+	if (origin->file && origin->line)
 		return err_user(err, "%s:%u: key \"%s\": %s", quote_path(origin->file).text, origin->line,
 				name, text);
+	if (origin->file)
+		return err_user(err, "%s: key \"%s\": %s", quote_path(origin->file).text, name, text);
+	if (origin->kind)
+		return err_user(err, "--%s: key \"%s\": %s", origin->kind, name, text);
 	return err_user(err, "--%s: %s", name, text);
 }
 
-int option_check_host(const struct option *opt, const struct option_origin *origin, struct err *err)
+const char *platform_first(unsigned int platforms)
 {
-	unsigned int other = 0;
+	return platform_names[__builtin_ctz(platforms)];
+}
 
-	if (option_is_for_host(opt))
+int option_check_host(const char *name, unsigned int platforms, const struct option_origin *origin,
+		      struct err *err)
+{
+	if (platforms & 1u << host_platform)
 		return 0;
-	while (!(opt->platforms & 1u << other))
-		other++;
-	return option_error(err, origin, opt->name, "exists on %s only; this vireo is for %s",
-			    platform_names[other], platform_names[host_platform]);
+	return option_error(err, origin, name, "exists on %s only; this vireo is for %s",
+			    platform_first(platforms), platform_names[host_platform]);
 }
 
 const struct option *option_by_name(const char *name)
@@ -81,9 +94,6 @@ bool option_is_for_host(const struct option *opt)
 	return opt->platforms & 1u << host_platform;
 }
 
-/* No option is longer; what the user typed may be, and is then like none of them. */
-#define NAME_MAX_LENGTH 24
-
 static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;
@@ -91,11 +101,11 @@ static size_t least(size_t a, size_t b)
 
 /*
  * How many letters must be inserted, removed, replaced or swapped with their neighbour to make
- * `a` of `b` ("optimal string alignment" distance). Both are at most NAME_MAX_LENGTH long.
+ * `a` of `b` ("optimal string alignment" distance). Both are at most OPTION_NAME_MAX long.
  */
 static size_t distance(const char *a, const char *b)
 {
-	size_t d[NAME_MAX_LENGTH + 1][NAME_MAX_LENGTH + 1];
+	size_t d[OPTION_NAME_MAX + 1][OPTION_NAME_MAX + 1];
 	size_t la = strlen(a), lb = strlen(b);
 
 	for (size_t i = 0; i <= la; i++)
@@ -114,46 +124,75 @@ static size_t distance(const char *a, const char *b)
 	return d[la][lb];
 }
 
-static const char *nearest(const char *name, bool keys, enum config_command command)
+/* The search for what a mistyped name meant. */
+struct search {
+	char typed[OPTION_NAME_MAX + 1]; /* in small letters; empty: like nothing */
+	size_t best_distance;
+	const char *best;
+};
+
+static struct search search_for(const char *name)
 {
-	char typed[NAME_MAX_LENGTH + 1];
-	size_t len = strlen(name), best_distance;
-	const char *best = NULL;
+	struct search s = { .typed = "" };
+	size_t len = strlen(name);
 
-	if (!len || len > NAME_MAX_LENGTH)
-		return NULL;
-	for (size_t i = 0; i <= len; i++)
-		typed[i] = (char)tolower((unsigned char)name[i]);
-
+	/* A name that is longer than any option's is like none of them. */
+	for (size_t i = 0; len <= OPTION_NAME_MAX && i < len; i++)
+		s.typed[i] = (char)tolower((unsigned char)name[i]);
 	/* Near is: what begins so, or about one letter in three off. */
-	best_distance = (len + 2) / 3 + 1;
-	for (const struct option *opt = option_table; opt->name; opt++) {
-		size_t off;
+	s.best_distance = (len + 2) / 3 + 1;
+	return s;
+}
 
-		if (!option_is_for_host(opt) ||
-		    !(keys ? !!opt->section : option_is_for_command(opt, command)))
-			continue;
-		off = strncmp(opt->name, typed, len) ? distance(typed, opt->name) : 0;
-		if (off < best_distance) {
-			best_distance = off;
-			best = opt->name;
-		}
+static void consider(struct search *s, const char *name)
+{
+	size_t off;
+
+	if (!*s->typed)
+		return;
+	off = strncmp(name, s->typed, strlen(s->typed)) ? distance(s->typed, name) : 0;
+	if (off < s->best_distance) {
+		s->best_distance = off;
+		s->best = name;
 	}
-	return best;
 }
 
 const char *option_nearest(const char *name, enum config_command command)
 {
-	return nearest(name, false, command);
+	struct search s = search_for(name);
+
+	for (const struct option *opt = option_table; opt->name; opt++)
+		if (option_is_for_host(opt) && option_is_for_command(opt, command))
+			consider(&s, opt->name);
+	for (const struct device_kind *const *kind = device_kinds; *kind; kind++)
+		if ((*kind)->platforms & 1u << host_platform && DEVICE_COMMANDS & 1u << command)
+			consider(&s, (*kind)->name);
+	return s.best;
 }
 
 const char *option_nearest_key(const char *name)
 {
-	return nearest(name, true, COMMAND_RUN);
+	struct search s = search_for(name);
+
+	for (const struct option *opt = option_table; opt->name; opt++)
+		if (option_is_for_host(opt) && opt->section)
+			consider(&s, opt->name);
+	return s.best;
 }
 
-/* A value that follows in the same argument or is the next one. */
-static int take_value(struct option_scan *scan, struct option_word *word, const char *joined, struct err *err)
+const char *option_nearest_of(const char *name, const struct option *keys)
+{
+	struct search s = search_for(name);
+
+	for (const struct option *opt = keys; opt->name; opt++)
+		if (option_is_for_host(opt))
+			consider(&s, opt->name);
+	return s.best;
+}
+
+/* A value that follows in the same argument or is the next one; if there is none, what `opt` allows is told. */
+static int take_value(struct option_scan *scan, struct option_word *word, const char *name,
+		      const char *joined, const struct option *opt, struct err *err)
 {
 	char allowed[OPTION_ALLOWED_MAX];
 
@@ -162,10 +201,25 @@ static int take_value(struct option_scan *scan, struct option_word *word, const 
 		return 1;
 	}
 	if (scan->next == scan->argc) {
-		option_allowed(word->option, allowed);
-		return err_user(err, "--%s: needs a value: %s", word->option->name, allowed);
+		option_allowed(opt, allowed);
+		return err_user(err, "--%s: needs a value: %s", name, allowed);
 	}
 	word->value = scan->argv[scan->next++];
+	return 1;
+}
+
+/* --send TEXT after REGEX: three words, of which `word` has the first one. */
+static int take_after(struct option_scan *scan, struct option_word *word, struct err *err)
+{
+	if (scan->next + 1 < scan->argc && !strcmp(scan->argv[scan->next], "after")) {
+		word->after = scan->argv[scan->next + 1];
+		scan->next += 2;
+	} else if (!strstr(word->value, " after ")) {
+		return err_user(err,
+				"--send \"%s\": needs two words more: --send TEXT after REGEX, such as "
+				"--send 'root\\n' after 'login: '",
+				quote(word->value).text);
+	}
 	return 1;
 }
 
@@ -181,55 +235,91 @@ static int unknown_option(const struct option_scan *scan, const char *typed, con
 			command);
 }
 
-/* Is the option, however it was spelled, one for this command and this platform? */
-static int check_place(const struct option_scan *scan, const struct option *opt, struct err *err)
+/* Is what is called `name` one for this command and this platform? */
+static int check_place(const struct option_scan *scan, const char *name, unsigned int commands,
+		       unsigned int platforms, struct err *err)
 {
-	if (!option_is_for_command(opt, scan->command)) {
-		unsigned int other = 0;
+	if (!(commands & 1u << scan->command))
+		return err_user(err, "--%s: is not an option of \"vireo %s\" but of \"vireo %s\"", name,
+				command_names[scan->command], command_names[__builtin_ctz(commands)]);
+	return option_check_host(name, platforms, &command_line, err);
+}
 
-		while (!option_is_for_command(opt, (enum config_command)other))
-			other++;
-		return err_user(err, "--%s: is not an option of \"vireo %s\" but of \"vireo %s\"", opt->name,
-				command_names[scan->command], command_names[other]);
+/* Whether the text is KEY=... with a key of that kind. */
+static bool begins_with_key(const struct device_kind *kind, const char *text)
+{
+	size_t len = strcspn(text, "=");
+	char name[OPTION_NAME_MAX + 1] = "";
+
+	if (!text[len] || len >= sizeof(name))
+		return false;
+	memcpy(name, text, len);
+	return device_key(kind, name) || !strcmp(name, "id");
+}
+
+/*
+ * --KIND: a device. One whose kind has no first value takes what is joined to it, or the next argument if that
+ * can be nothing else.
+ */
+static int device_option(struct option_scan *scan, const struct device_kind *kind, const char *joined,
+			 struct option_word *word, struct err *err)
+{
+	int ret = check_place(scan, kind->name, DEVICE_COMMANDS, kind->platforms, err);
+
+	if (ret)
+		return ret;
+	word->kind = kind;
+	word->value = joined;
+	if (!kind->value_key) {
+		if (!joined && scan->next < scan->argc && begins_with_key(kind, scan->argv[scan->next]))
+			word->value = scan->argv[scan->next++];
+		return 1;
 	}
-	return option_check_host(opt, &command_line, err);
+	return take_value(scan, word, kind->name, joined, device_key(kind, kind->value_key), err);
 }
 
 static int long_option(struct option_scan *scan, const char *arg, struct option_word *word, struct err *err)
 {
-	const char *equals = strchrnul(arg + 2, '=');
+	const char *equals = strchrnul(arg + 2, '='), *joined = *equals ? equals + 1 : NULL;
 	size_t len = (size_t)(equals - arg - 2);
-	char name[NAME_MAX_LENGTH + 1] = "";
+	char name[OPTION_NAME_MAX + 1] = "";
+	const struct device_kind *kind;
 	int ret;
 
 	if (len < sizeof(name))
 		memcpy(name, arg + 2, len);
+	kind = device_kind_by_name(name);
+	if (kind)
+		return device_option(scan, kind, joined, word, err);
 	word->option = option_by_name(name);
 	if (!word->option)
 		return unknown_option(scan, arg, name, err);
-	ret = check_place(scan, word->option, err);
+	ret = check_place(scan, name, word->option->commands, word->option->platforms, err);
 	if (ret)
 		return ret;
-	if (word->option->type != OPTION_FLAG)
-		return take_value(scan, word, *equals ? equals + 1 : NULL, err);
-	if (*equals)
-		return err_user(err, "--%s: takes no value, found \"%s\"", name, quote(equals + 1).text);
+	if (word->option->type != OPTION_FLAG) {
+		ret = take_value(scan, word, name, joined, word->option, err);
+		return ret > 0 && word->option->is_send ? take_after(scan, word, err) : ret;
+	}
+	if (joined)
+		return err_user(err, "--%s: takes no value, found \"%s\"", name, quote(joined).text);
 	return 1;
 }
 
 static int short_option(struct option_scan *scan, const char *arg, struct option_word *word, struct err *err)
 {
+	const struct option *opt = option_by_letter(arg[1]);
 	int ret;
 
-	word->option = option_by_letter(arg[1]);
-	if (!word->option || (word->option->type == OPTION_FLAG && arg[2]))
+	if (!opt || (opt->type == OPTION_FLAG && arg[2]))
 		return unknown_option(scan, arg, arg + 1, err);
-	ret = check_place(scan, word->option, err);
+	word->option = opt;
+	ret = check_place(scan, opt->name, opt->commands, opt->platforms, err);
 	if (ret)
 		return ret;
-	if (word->option->type == OPTION_FLAG)
+	if (opt->type == OPTION_FLAG)
 		return 1;
-	return take_value(scan, word, arg[2] ? arg + 2 : NULL, err);
+	return take_value(scan, word, opt->name, arg[2] ? arg + 2 : NULL, opt, err);
 }
 
 int option_next(struct option_scan *scan, struct option_word *word, struct err *err)

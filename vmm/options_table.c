@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/options.h"
 
-#include "kvm/log.h"
+#include <errno.h>
 
-#define PC   (1u << PLATFORM_PC)
-#define ARM  (1u << PLATFORM_ARM)
-#define BOTH (PC | ARM)
+#include "host/console.h"
+#include "host/unix_listen.h"
+#include "kvm/log.h"
+#include "vmm/judge.h"
+#include "vmm/options_choices.h"
 
 #define DUMP  (1u << COMMAND_DUMP)
 #define PROBE (1u << COMMAND_PROBE)
-/* A command line of run is also one of dump: only the word differs. */
-#define VM (1u << COMMAND_RUN | DUMP)
+#define CHECK (1u << COMMAND_CHECK)
+#define SMOKE (1u << COMMAND_SMOKE)
+#define EXEC  (1u << COMMAND_EXEC)
+#define PS    (1u << COMMAND_PS)
+#define CTL   (1u << COMMAND_CTL)
+/* A command line of run is also one of dump and of smoke: only the word differs. */
+#define RUN (1u << COMMAND_RUN | DUMP | SMOKE)
+#define VM  (RUN | EXEC)
+/* Of those who stay with a VM: on consoles of its own, and until it has powered off. */
+#define ATTEND (1u << COMMAND_RUN | DUMP)
 
 #define FIELD(name) .offset = offsetof(struct vm_config, name)
 #define UP_TO(most) .max = { [PLATFORM_PC] = (most), [PLATFORM_ARM] = (most) }
@@ -21,83 +31,35 @@
 #define TIMEOUT_MAX 2147483647ULL
 
 const char *const command_names[] = {
-	[COMMAND_RUN] = "run",
-	[COMMAND_DUMP] = "dump",
-	[COMMAND_PROBE] = "probe",
+	[COMMAND_RUN] = "run",     [COMMAND_DUMP] = "dump",   [COMMAND_PROBE] = "probe",
+	[COMMAND_SMOKE] = "smoke", [COMMAND_CHECK] = "check", [COMMAND_EXEC] = "exec",
+	[COMMAND_PS] = "ps",       [COMMAND_CTL] = "ctl",
 };
 
-const char *const section_names[] = { "boot", "machine", "console", NULL };
+const char *const section_names[] = { "boot", "machine", "console", "log", "smoke", NULL };
 
 const char *const platform_names[] = {
 	[PLATFORM_PC] = "x86-64",
 	[PLATFORM_ARM] = "aarch64",
 };
 
-static const struct option_choice kernel_formats[] = {
-	{ "auto", KERNEL_AUTO, ARM },
-	{ "flat", KERNEL_FLAT, ARM },
-	{ NULL, 0, 0 },
-};
+static bool name_ok(const char *text, char why[OPTION_ALLOWED_MAX])
+{
+	(void)why;
+	return config_name_ok(text);
+}
 
-static const struct option_choice irqchips[] = {
-	{ "auto", CHOOSE_AUTO, BOTH },
-	{ "gicv3", CHOOSE_GICV3, ARM },
-	{ "gicv2", CHOOSE_GICV2, ARM },
-	{ "gicv2-user", CHOOSE_GICV2_USER, ARM },
-	{ "apic", CHOOSE_APIC, PC },
-	{ "apic-split", CHOOSE_APIC_SPLIT, PC },
-	{ "apic-kernel", CHOOSE_APIC_KERNEL, PC },
-	{ NULL, 0, 0 },
-};
+static bool escape_ok(const char *text, char why[OPTION_ALLOWED_MAX])
+{
+	(void)why;
+	return console_escape_from_text(text) != -EINVAL;
+}
 
-static const struct option_choice itss[] = {
-	{ "auto", ITS_AUTO, ARM },
-	{ "on", ITS_ON, ARM },
-	{ "off", ITS_OFF, ARM },
-	{ NULL, 0, 0 },
-};
-
-static const struct option_choice backings[] = {
-	{ "anonymous", KVM_RAM_ANONYMOUS, BOTH },
-	{ "memfd", KVM_RAM_MEMFD, BOTH },
-	{ "hugetlb", KVM_RAM_HUGETLB, BOTH },
-	{ NULL, 0, 0 },
-};
-
-static const struct option_choice tables[] = {
-	{ "auto", TABLES_AUTO, PC },
-	{ "acpi", TABLES_ACPI, PC },
-	{ "fdt", TABLES_FDT, PC },
-	{ "both", TABLES_BOTH, PC },
-	{ NULL, 0, 0 },
-};
-
-static const struct option_choice reboots[] = {
-	{ "exit", ON_REBOOT_EXIT, BOTH },
-	{ "restart", ON_REBOOT_RESTART, BOTH },
-	{ NULL, 0, 0 },
-};
-
-static const struct option_choice consoles[] = {
-	{ "stdio", CONSOLE_STDIO, BOTH },
-	{ "null", CONSOLE_NULL, BOTH },
-	{ NULL, 0, 0 },
-};
-
-static const struct option_choice stats[] = {
-	{ "off", STATS_OFF, BOTH },
-	{ "table", STATS_TABLE, BOTH },
-	{ "json", STATS_JSON, BOTH },
-	{ NULL, 0, 0 },
-};
-
-static const struct option_choice log_levels[] = {
-	{ "error", LOG_ERROR, BOTH },
-	{ "warn", LOG_WARN, BOTH },
-	{ "info", LOG_INFO, BOTH },
-	{ "debug", LOG_DEBUG, BOTH },
-	{ NULL, 0, 0 },
-};
+static bool levels_ok(const char *text, char why[OPTION_ALLOWED_MAX])
+{
+	(void)why;
+	return log_levels_ok(text);
+}
 
 const struct option option_table[] = {
 	{ .name = "kernel",
@@ -106,17 +68,18 @@ const struct option option_table[] = {
 	  .type = OPTION_FILE,
 	  .placeholder = "FILE",
 	  FIELD(kernel),
+	  .input = true,
 	  .commands = VM,
 	  .platforms = BOTH,
-	  .help = "the kernel: a bzImage, an ELF vmlinux or a Multiboot kernel on x86-64; an Image (plain, gzip "
-		  "or EFI zboot) on aarch64; may also be given as the argument KERNEL" },
+	  .help = "the kernel: a bzImage, an ELF vmlinux or a Multiboot kernel on x86-64; an Image (plain, packed "
+		  "with gzip, xz or zstd, or EFI zboot) on aarch64; may also be given as the argument KERNEL" },
 	{ .name = "kernel-format",
 	  .section = "boot",
 	  .type = OPTION_CHOICE,
 	  FIELD(kernel_format),
-	  .commands = VM,
+	  .commands = RUN,
 	  .platforms = ARM,
-	  .choices = kernel_formats,
+	  .choices = kernel_formats_choices,
 	  .help = "what the kernel is: an Image (auto), or a flat binary without header, which is put 0x80000 "
 		  "bytes into RAM and entered at its first byte (flat)" },
 	{ .name = "initrd",
@@ -125,7 +88,8 @@ const struct option option_table[] = {
 	  .type = OPTION_FILE,
 	  .placeholder = "FILE",
 	  FIELD(initrd),
-	  .commands = VM,
+	  .input = true,
+	  .commands = RUN,
 	  .platforms = BOTH,
 	  .help = "the initial RAM disk; none if not given" },
 	{ .name = "append",
@@ -145,7 +109,7 @@ const struct option option_table[] = {
 	  FIELD(cmdline),
 	  .commands = VM,
 	  .platforms = BOTH,
-	  .help = "the kernel's command line, instead of the default \"console=ttyS0\"; drops what the definition "
+	  .help = "the kernel's command line, instead of the default \"console=ttyS0\" (see --console, --hvc); drops what the definition "
 		  "file appends" },
 
 	{ .name = "tables",
@@ -154,7 +118,7 @@ const struct option option_table[] = {
 	  FIELD(tables),
 	  .commands = VM,
 	  .platforms = PC,
-	  .choices = tables,
+	  .choices = tables_choices,
 	  .help = "how the kernel learns of its hardware: ACPI tables (acpi), a flattened device tree (fdt), or "
 		  "both; auto means fdt if acpi=off is on the command line, else acpi" },
 	{ .name = "cpus",
@@ -188,16 +152,17 @@ const struct option option_table[] = {
 	  FIELD(memory_backing),
 	  .commands = VM,
 	  .platforms = BOTH,
-	  .choices = backings,
+	  .choices = backings_choices,
 	  .help = "what RAM is made of: anonymous memory, a memfd that can be shared, or huge pages (hugetlb) "
-		  "that the host must have reserved" },
+		  "that the host must have reserved; auto is memfd if a device shares it with another process, "
+		  "else anonymous" },
 	{ .name = "irqchip",
 	  .section = "machine",
 	  .type = OPTION_CHOICE,
 	  FIELD(irqchip),
 	  .commands = VM,
 	  .platforms = BOTH,
-	  .choices = irqchips,
+	  .choices = irqchips_choices,
 	  .help = "interrupt controller: auto; gicv3, gicv2 or gicv2-user (without KVM's GIC) on aarch64, where "
 		  "auto tries them in this order; on x86-64 apic (everything in this program, also for auto), apic-split (KVM's LAPICs, this "
 		  "program's I/O APICs) or apic-kernel (KVM's LAPICs and I/O APIC)" },
@@ -261,7 +226,7 @@ const struct option option_table[] = {
 	  FIELD(its),
 	  .commands = VM,
 	  .platforms = ARM,
-	  .choices = itss,
+	  .choices = itss_choices,
 	  .help = "whether a GICv3 has an ITS, which takes MSIs: auto, if the host can give one; without it "
 		  "there is a GICv2m frame" },
 	{ .name = "gic-its",
@@ -288,9 +253,9 @@ const struct option option_table[] = {
 	  .section = "machine",
 	  .type = OPTION_CHOICE,
 	  FIELD(on_reboot),
-	  .commands = VM,
+	  .commands = RUN,
 	  .platforms = BOTH,
-	  .choices = reboots,
+	  .choices = reboots_choices,
 	  .help = "when the guest asks for a reset: exit (with status 10) or restart" },
 	{ .name = "timeout",
 	  .section = "machine",
@@ -302,6 +267,17 @@ const struct option option_table[] = {
 	  UP_TO(TIMEOUT_MAX),
 	  .step = 1,
 	  .help = "end the run after so many seconds, with status 124; 0: never" },
+	{ .name = "stop-timeout",
+	  .section = "machine",
+	  .type = OPTION_NUMBER,
+	  .placeholder = "SECONDS",
+	  FIELD(stop_timeout),
+	  .commands = ATTEND,
+	  .platforms = BOTH,
+	  UP_TO(TIMEOUT_MAX),
+	  .step = 1,
+	  .help = "how long the guest has to power off after SIGTERM has pressed its power button; then the run "
+		  "ends, with status 143; 0: for ever" },
 	{ .name = "debug-exit",
 	  .section = "machine",
 	  .type = OPTION_ADDRESS,
@@ -322,40 +298,96 @@ const struct option option_table[] = {
 	  .platforms = PC,
 	  .help = "the devices that test kernels such as kvm-unit-tests use: those of QEMU's pc-testdev, and "
 		  "fw_cfg" },
+	{ .name = "name",
+	  .section = "machine",
+	  .type = OPTION_TEXT,
+	  .placeholder = "NAME",
+	  FIELD(name),
+	  .is_ok = name_ok,
+	  .allowed = VM_NAME_ALLOWED,
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .help = "the VM's name, by which \"vireo ps\" and \"vireo ctl\" know it: one running VM has it" },
+	{ .name = "control",
+	  .section = "machine",
+	  .type = OPTION_FILE,
+	  .placeholder = "PATH",
+	  FIELD(control),
+	  .word = CONTROL_NONE,
+	  .socket = UNIX_PATH_MAX_LENGTH,
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .help = "where the control socket is, for \"vireo ctl\"; none: there is no such socket; without it, a "
+		  "VM that has a name has one in $XDG_RUNTIME_DIR/vireo, or /run/vireo where that variable is not "
+		  "set" },
 
 	{ .name = "console",
 	  .section = "console",
 	  .type = OPTION_CHOICE,
 	  FIELD(console),
-	  .commands = VM,
+	  .commands = RUN,
 	  .platforms = BOTH,
-	  .choices = consoles,
-	  .help = "the serial console: stdio (standard input and output) or null (no input, output thrown "
-		  "away)" },
-
-	{ .name = "config",
-	  .letter = 'f',
+	  .choices = consoles_choices,
+	  .help = "what of the guest is on standard input and output: its serial port (serial), a virtio "
+		  "console (virtio: hvc0), both of them (input goes to hvc0), or nothing (null); auto is serial, or "
+		  "null if --serial puts that elsewhere" },
+	{ .name = "serial",
+	  .section = "console",
+	  .type = OPTION_PLACE,
+	  .placeholder = "PLACE",
+	  FIELD(serial),
+	  .commands = ATTEND,
+	  .platforms = BOTH,
+	  .help = "where the serial port is if not on standard input and output: a pseudo-terminal (pty), the only "
+		  "client of a Unix socket (socket=PATH), at the end of a file (file=PATH), or nowhere (null)" },
+	{ .name = "hvc",
+	  .section = "console",
+	  .type = OPTION_PLACE,
+	  .placeholder = "PLACE",
+	  FIELD(hvc),
+	  .commands = ATTEND,
+	  .platforms = BOTH,
+	  .help = "the same for a virtio console, hvc0, which the VM then has" },
+	{ .name = "console-log",
+	  .section = "console",
 	  .type = OPTION_FILE,
 	  .placeholder = "FILE",
-	  FIELD(config_file),
-	  .commands = VM,
+	  FIELD(console_log),
+	  .commands = RUN,
 	  .platforms = BOTH,
-	  .help = "read a VM definition; the command line beats what it says" },
+	  .help = "add all that the guest's consoles say to FILE, line by line with the host's time" },
+	{ .name = "escape",
+	  .section = "console",
+	  .type = OPTION_TEXT,
+	  .placeholder = "KEY",
+	  FIELD(escape),
+	  .is_ok = escape_ok,
+	  .allowed = "^ and a letter or one of ] \\ ^ _, such as ^A or ^], or none",
+	  .commands = ATTEND | EXEC,
+	  .platforms = BOTH,
+	  .help = "the escape key on a terminal: ^ and a letter or one of ] \\ ^ _, or none; ^A if not given" },
+
 	{ .name = "log",
+	  .section = "log",
+	  .type = OPTION_TEXT,
+	  .placeholder = "LEVEL[,AREA=LEVEL]...",
+	  FIELD(log),
+	  .is_ok = levels_ok,
+	  .allowed = LOG_LEVELS_ALLOWED,
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .help = "what to report on standard error: error, warn (the default), info or debug; and otherwise "
+		  "in one of the areas boot, console, device, disk, irq, kvm, net, virtio, vmm" },
+	{ .name = "log-format",
+	  .section = "log",
 	  .type = OPTION_CHOICE,
-	  .placeholder = "LEVEL",
-	  FIELD(log_level),
+	  FIELD(log_format),
 	  .commands = VM,
 	  .platforms = BOTH,
-	  .choices = log_levels,
-	  .help = "what to report on standard error: error, warn, info or debug" },
-	{ .name = "dry-run",
-	  .type = OPTION_FLAG,
-	  FIELD(dry_run),
-	  .commands = VM,
-	  .platforms = BOTH,
-	  .help = "do everything but run the guest" },
+	  .choices = log_formats_choices,
+	  .help = "how to report it: lines of text, or a JSON object to a line" },
 	{ .name = "trace",
+	  .section = "log",
 	  .type = OPTION_FILE,
 	  .placeholder = "FILE",
 	  FIELD(trace),
@@ -364,6 +396,7 @@ const struct option option_table[] = {
 	  .help = "write the life of interrupts and vCPUs to FILE when the run ends, as JSON trace events for "
 		  "ui.perfetto.dev or chrome://tracing" },
 	{ .name = "trace-size",
+	  .section = "log",
 	  .type = OPTION_NUMBER,
 	  .placeholder = "N",
 	  FIELD(trace_size),
@@ -374,14 +407,110 @@ const struct option option_table[] = {
 	  .step = 1,
 	  .help = "keep the last N records for --trace, each of 48 bytes of memory" },
 	{ .name = "stats",
+	  .section = "log",
 	  .type = OPTION_CHOICE,
 	  .placeholder = "FORMAT",
 	  FIELD(stats),
 	  .commands = VM,
 	  .platforms = BOTH,
-	  .choices = stats,
+	  .choices = stats_choices,
 	  .help = "when the run ends, print exits and interrupts by kind on standard error: as a table, or as "
 		  "one line of JSON, the last one; off" },
+	{ .name = "expect",
+	  .section = "smoke",
+	  .type = OPTION_LIST,
+	  .placeholder = "REGEX",
+	  FIELD(expect),
+	  .repeats = true,
+	  .is_ok = judge_regex_ok,
+	  .allowed = JUDGE_REGEX_ALLOWED,
+	  .commands = SMOKE,
+	  .platforms = BOTH,
+	  .help = "passed when the guest's consoles have said this, a POSIX extended regular expression for a part "
+		  "of a line; several must be seen in their order; without one, init must be reached" },
+	{ .name = "fail-on",
+	  .section = "smoke",
+	  .type = OPTION_LIST,
+	  .placeholder = "REGEX",
+	  FIELD(fail_on),
+	  .repeats = true,
+	  .is_ok = judge_regex_ok,
+	  .allowed = JUDGE_REGEX_ALLOWED,
+	  .commands = SMOKE,
+	  .platforms = BOTH,
+	  .help = "failed when they have said this before" },
+	{ .name = "send",
+	  .section = "smoke",
+	  .type = OPTION_LIST,
+	  .placeholder = "TEXT after REGEX",
+	  FIELD(send),
+	  .repeats = true,
+	  .is_ok = judge_send_ok,
+	  .allowed = JUDGE_SEND_ALLOWED,
+	  .is_send = true,
+	  .commands = SMOKE,
+	  .platforms = BOTH,
+	  .help = "type TEXT when a console has said REGEX, a prompt for one, on that console; \\n in it is a "
+		  "newline; several wait for each other" },
+	{ .name = "on-crash",
+	  .section = "smoke",
+	  .type = OPTION_CHOICE,
+	  FIELD(on_crash),
+	  .commands = SMOKE,
+	  .platforms = BOTH,
+	  .choices = crashes_choices,
+	  .help = "when the guest's kernel says on a console that it panicked, has an Oops, a BUG, a lockup, a hung "
+		  "task or an RCU stall: fail or ignore" },
+	{ .name = "retries",
+	  .section = "smoke",
+	  .type = OPTION_NUMBER,
+	  .placeholder = "N",
+	  FIELD(retries),
+	  .commands = SMOKE,
+	  .platforms = BOTH,
+	  UP_TO(100),
+	  .step = 1,
+	  .help = "boot again after a failure, so many times at most" },
+
+	{ .name = "jobs",
+	  .type = OPTION_NUMBER,
+	  .placeholder = "N",
+	  FIELD(jobs),
+	  .commands = SMOKE,
+	  .platforms = BOTH,
+	  UP_TO(256),
+	  .step = 1,
+	  .help = "with [test NAME] or [matrix] in the definition file: boot so many VMs at once; 0: as many as the "
+		  "host has CPUs" },
+	{ .name = "only",
+	  .type = OPTION_TEXT,
+	  .placeholder = "PATTERN",
+	  FIELD(only),
+	  .commands = SMOKE,
+	  .platforms = BOTH,
+	  .help = "of those, boot only the ones whose names match the shell pattern, such as \"debian*cpus=2*\"" },
+	{ .name = "report",
+	  .type = OPTION_LIST,
+	  .placeholder = "FILE",
+	  FIELD(report),
+	  .repeats = true,
+	  .commands = SMOKE,
+	  .platforms = BOTH,
+	  .help = "write the verdict to FILE, by its suffix as JUnit XML (.xml), JSON (.json) or TAP 13 (.tap)" },
+	{ .name = "config",
+	  .letter = 'f',
+	  .type = OPTION_FILE,
+	  .placeholder = "FILE",
+	  FIELD(config_file),
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .help = "read a VM definition, or Firecracker's JSON configuration; the command line beats what it says" },
+	{ .name = "dry-run",
+	  .type = OPTION_FLAG,
+	  FIELD(dry_run),
+	  .commands = VM,
+	  .platforms = BOTH,
+	  .help = "do everything but run the guest" },
 	{ .name = "output",
 	  .letter = 'o',
 	  .type = OPTION_FILE,
@@ -393,15 +522,73 @@ const struct option option_table[] = {
 	{ .name = "json",
 	  .type = OPTION_FLAG,
 	  FIELD(json),
-	  .commands = PROBE,
+	  .commands = PROBE | PS | CTL,
 	  .platforms = BOTH,
 	  .help = "print the result as JSON" },
+	{ .name = "root",
+	  .type = OPTION_FILE,
+	  .placeholder = "DIR",
+	  FIELD(root),
+	  .commands = EXEC,
+	  .platforms = BOTH,
+	  .help = "the directory that is the command's root, which it cannot change: what it writes is in memory; if not "
+		  "given, /" },
+	{ .name = "rw",
+	  .type = OPTION_LIST,
+	  .placeholder = "DIR",
+	  FIELD(rw),
+	  .repeats = true,
+	  .commands = EXEC,
+	  .platforms = BOTH,
+	  .help = "a directory that the command can change, at the same place in the guest; may repeat" },
+	{ .name = "user",
+	  .type = OPTION_TEXT,
+	  .placeholder = "UID[:GID]",
+	  FIELD(user),
+	  .commands = EXEC,
+	  .platforms = BOTH,
+	  .help = "who the command runs as, in numbers; GID is UID if not given; root if neither is" },
+	{ .name = "env",
+	  .type = OPTION_LIST,
+	  .placeholder = "K[=V]",
+	  FIELD(env),
+	  .repeats = true,
+	  .any_text = true,
+	  .commands = EXEC,
+	  .platforms = BOTH,
+	  .help = "a variable of the command's environment; without \"=\" as it is here; may repeat" },
+	{ .name = "cwd",
+	  .type = OPTION_FILE,
+	  .placeholder = "DIR",
+	  FIELD(directory),
+	  .commands = EXEC,
+	  .platforms = BOTH,
+	  .help = "where the command runs; if not given, here, or / with --root" },
+	{ .name = "modules",
+	  .type = OPTION_FILE,
+	  .placeholder = "DIR",
+	  FIELD(modules),
+	  .commands = EXEC,
+	  .platforms = BOTH,
+	  .help = "the directory with the kernel's modules.dep; /lib/modules and the kernel's version if not given; none: all "
+		  "that is needed is built in" },
+	{ .name = "wait",
+	  .type = OPTION_NUMBER,
+	  .placeholder = "SECONDS",
+	  FIELD(wait),
+	  .commands = CTL,
+	  .platforms = BOTH,
+	  UP_TO(TIMEOUT_MAX),
+	  .step = 1,
+	  .help = "give up if there is no answer after so many seconds, with status 124; 0: never" },
 	{ .name = "help",
 	  .letter = 'h',
 	  .type = OPTION_FLAG,
 	  FIELD(help),
-	  .commands = VM | PROBE,
+	  .commands = VM | PROBE | CHECK | PS | CTL,
 	  .platforms = BOTH,
 	  .help = "print this help" },
 	{ .name = NULL },
 };
+
+_Static_assert(sizeof(option_table) / sizeof(option_table[0]) <= OPTIONS_MAX, "raise OPTIONS_MAX");

@@ -4,17 +4,18 @@
  * wants them, and nothing on top of anything else.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "vmm/options.h"
 
 const enum platform host_platform = PLATFORM_ARM;
-const char *const default_cmdline = "console=ttyS0";
 
 /* The most an Arm physical address can have (Arm Architecture Reference Manual, "Address size"). */
 #define ADDRESS_BITS 52
 
 struct span {
-	const char *name;
+	const char
+		*name; /* an option's, for those that may be refused; what is behind a blank does not count */
 	uint64_t base, size; /* bytes */
 };
 
@@ -23,34 +24,52 @@ static uint64_t last(const struct span *span)
 	return span->base + span->size - 1;
 }
 
-/* Ends beyond the address space, or overlaps one of those before it. */
-static int check_span(const struct span *spans, unsigned int index, struct err *err)
+/* Where the user gave a span its place; NULL: not in a file. */
+static const struct value_source *place_of(const struct vm_config *cfg, const struct span *span)
 {
+	char name[OPTION_NAME_MAX + 1] = "";
+	const struct option *opt;
+
+	memcpy(name, span->name, strcspn(span->name, " "));
+	opt = option_by_name(name);
+	return opt && cfg->source[opt - option_table].file ? &cfg->source[opt - option_table] : NULL;
+}
+
+/* Ends beyond the address space, or overlaps one of those before it. */
+static int check_span(const struct vm_config *cfg, const struct span *spans, unsigned int index,
+		      struct err *err)
+{
+	static const struct value_source nowhere;
 	const struct span *this = &spans[index];
 
 	if (!this->size)
 		return 0;
-	if (this->base > (1ULL << ADDRESS_BITS) - this->size)
-		return err_user(err,
-				"%s: at 0x%" PRIx64 " its 0x%" PRIx64
-				" bytes end beyond the %d-bit address space",
-				this->name, this->base, this->size, ADDRESS_BITS);
-	for (const struct span *other = spans; other < this; other++)
-		if (other->size && this->base <= last(other) && other->base <= last(this))
-			return err_user(err,
-					"%s: 0x%" PRIx64 " to 0x%" PRIx64 " overlaps %s, 0x%" PRIx64
-					" to 0x%" PRIx64 "; choose another address",
-					this->name, this->base, last(this), other->name, other->base,
-					last(other));
+	if (this->base > (1ULL << ADDRESS_BITS) - this->size) {
+		err_user(err,
+			 "%s: at 0x%" PRIx64 " its 0x%" PRIx64 " bytes end beyond the %d-bit address space",
+			 this->name, this->base, this->size, ADDRESS_BITS);
+		return source_error(err, place_of(cfg, this) ?: &nowhere);
+	}
+	for (const struct span *other = spans; other < this; other++) {
+		if (!other->size || this->base > last(other) || other->base > last(this))
+			continue;
+		err_user(err,
+			 "%s: 0x%" PRIx64 " to 0x%" PRIx64 " overlaps %s, 0x%" PRIx64 " to 0x%" PRIx64
+			 "; choose another address",
+			 this->name, this->base, last(this), other->name, other->base, last(other));
+		return source_error(err, place_of(cfg, this) ?: place_of(cfg, other) ?: &nowhere);
+	}
 	return 0;
 }
 
-static int check_aligned(const char *name, uint64_t address, uint64_t align, const char *gic, struct err *err)
+static int check_aligned(const struct vm_config *cfg, const char *name, uint64_t address, uint64_t align,
+			 const char *gic, struct err *err)
 {
-	if (address % align)
-		return err_user(err, "%s: 0x%" PRIx64 " is not allowed; a %s needs a multiple of 0x%" PRIx64,
-				name, address, gic, align);
-	return 0;
+	if (!(address % align))
+		return 0;
+	err_user(err, "%s: 0x%" PRIx64 " is not allowed; a %s needs a multiple of 0x%" PRIx64, name, address,
+		 gic, align);
+	return source_error(err, config_source(cfg, name));
 }
 
 /* Where the redistributors go: where the user says, or as many as fit just below the distributor. */
@@ -78,7 +97,7 @@ static int check_gic(const struct vm_config *cfg, struct span second, struct spa
 	int ret = 0;
 
 	for (unsigned int i = 2; i < sizeof(spans) / sizeof(spans[0]) && !ret; i++)
-		ret = check_span(spans, i, err);
+		ret = check_span(cfg, spans, i, err);
 	return ret;
 }
 
@@ -86,7 +105,7 @@ static int check_gicv3(const struct vm_config *cfg, struct err *err)
 {
 	const struct span its = { "gic-its", cfg->gic_its, ARM_GIC_ITS_SIZE };
 	const struct span v2m = { "gic-v2m", cfg->gic_v2m, ARM_GIC_V2M_SIZE };
-	int ret = check_aligned("gic-dist", cfg->gic_dist, GICV3_ALIGN, "GICv3", err);
+	int ret = check_aligned(cfg, "gic-dist", cfg->gic_dist, GICV3_ALIGN, "GICv3", err);
 
 	/* With its auto it may become either. */
 	if (!ret && cfg->its != ITS_OFF)
@@ -109,18 +128,43 @@ static bool is_gicv2(enum irqchip_choice choice)
 	return choice == CHOOSE_GICV2 || choice == CHOOSE_GICV2_USER;
 }
 
-int platform_check(const struct vm_config *cfg, struct err *err)
+/* INTIDs from 1020 on are special, so the last four of 1024 are no lines. */
+static int check_lines(const struct vm_config *cfg, const struct machine *m, struct err *err)
 {
-	int ret = 0;
+	uint32_t irqs = cfg->gic_irqs < 1020 ? cfg->gic_irqs : 1020;
 
-	if (is_gicv2(cfg->irqchip) && cfg->cpus > ARM_GICV2_MAX_CPUS)
-		return err_user(
-			err, "cpus: %" PRIu32 " is not allowed; a GICv2 serves 1 to %d: choose irqchip gicv3",
-			cfg->cpus, ARM_GICV2_MAX_CPUS);
-	if (is_gicv2(cfg->irqchip) && cfg->its == ITS_ON)
-		return err_user(
-			err, "its: on is not allowed; only a GICv3 has an ITS: choose irqchip gicv3, or its "
-			     "off to have a GICv2m frame");
+	for (unsigned int i = 0; i < m->nr_devices; i++) {
+		const struct machine_device *dev = &m->device[i];
+
+		if (dev->line < (int)irqs - 32)
+			continue;
+		err_user(err,
+			 "gic-irqs: %" PRIu32 " is not allowed; %s at 0x%" PRIx64
+			 " has SPI %d, INTID %d, and needs more",
+			 cfg->gic_irqs, dev->class->name, dev->base, dev->line, dev->line + 32);
+		return source_error(err, config_source(cfg, "gic-irqs"));
+	}
+	return 0;
+}
+
+int platform_check(const struct vm_config *cfg, const struct machine *m, struct err *err)
+{
+	int ret = check_lines(cfg, m, err);
+
+	if (ret)
+		return ret;
+
+	if (is_gicv2(cfg->irqchip) && cfg->cpus > ARM_GICV2_MAX_CPUS) {
+		err_user(err,
+			 "cpus: %" PRIu32 " is not allowed; a GICv2 serves 1 to %d: choose irqchip gicv3",
+			 cfg->cpus, ARM_GICV2_MAX_CPUS);
+		return source_error(err, config_source(cfg, "cpus"));
+	}
+	if (is_gicv2(cfg->irqchip) && cfg->its == ITS_ON) {
+		err_user(err, "its: on is not allowed; only a GICv3 has an ITS: choose irqchip gicv3, or its "
+			      "off to have a GICv2m frame");
+		return source_error(err, config_source(cfg, "its"));
+	}
 	/* auto may become either. */
 	if (!is_gicv2(cfg->irqchip))
 		ret = check_gicv3(cfg, err);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/options.h"
+#include "vmm/vcpu_x86.h"
 
 const enum platform host_platform = PLATFORM_PC;
-const char *const default_cmdline = "console=ttyS0";
 
-/* The table of options has said it all: the PC has no addresses to choose. */
-int platform_check(const struct vm_config *cfg, struct err *err)
+int platform_check(const struct vm_config *cfg, const struct machine *m, struct err *err)
 {
-	(void)cfg;
-	(void)err;
-	return 0;
+	uint32_t lines = irqchip_lines(cfg, m);
+
+	if (cfg->irqchip != CHOOSE_APIC_KERNEL || lines <= IOAPIC_PINS)
+		return 0;
+	err_user(
+		err,
+		"irqchip: apic-kernel has %d interrupt lines, and this machine %u; choose apic or apic-split",
+		IOAPIC_PINS, lines);
+	return source_error(err, config_source(cfg, "irqchip"));
 }

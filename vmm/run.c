@@ -1,42 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* vireo run: one VM in the foreground. */
+/* vireo run: one VM in the foreground, its consoles where the user wants them. */
 #include "vmm/run.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
+#include "host/notify.h"
 #include "kvm/log.h"
-#include "vmm/console.h"
-#include "vmm/loop.h"
-#include "vmm/trace.h"
-#include "vmm/vm.h"
+#include "vmm/consoles.h"
+#include "vmm/outputs.h"
+#include "vmm/progress.h"
+#include "vmm/session.h"
+#include "vmm/stop.h"
 
-/* What lasts over a guest's resets. */
-struct session {
-	const struct vm_config *cfg;
-	struct loop loop;
-	struct console console;
-	bool console_is_open;
-	struct loop_source signals;
-	struct clock_timer timeout;
-	struct observer observer;
-	int trace_status; /* a trace that could not be written: STATUS_HOST */
-	struct vm vm;
+struct run {
+	struct session session;
+	struct consoles consoles;
+	struct progress progress;
+	struct stop stop;
+	struct notify notify;
+	uint64_t started; /* ns: when this boot's vCPUs did; 0: not yet */
+	bool log_failed;
 };
-
-static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT };
-
-static void on_timeout(void *ctx)
-{
-	struct session *s = ctx;
-
-	vm_end(&s->vm, VM_TIMEOUT);
-}
 
 static void on_quit(void *ctx)
 {
@@ -45,216 +33,167 @@ static void on_quit(void *ctx)
 	vm_end(&s->vm, VM_QUIT);
 }
 
-static void on_signal(void *ctx, uint32_t events)
+static void on_state(void *ctx, char *line, size_t size)
 {
 	struct session *s = ctx;
-	uint8_t number;
+	struct run *run = s->ctx;
+	char where[160];
+	uint64_t seconds = (clock_monotonic(&s->loop.clock) - run->started) / NSEC_PER_SEC;
 
-	(void)events;
-	if (read(s->signals.fd, &number, sizeof(number)) != sizeof(number))
-		return;
-	switch (number) {
-	case SIGTSTP:
-		console_suspend(&s->console);
-		raise(SIGSTOP);
-		console_resume(&s->console);
-		break;
-	case SIGCONT:
-		console_resume(&s->console);
-		break;
-	default:
-		vm_end_by_signal(&s->vm, number);
-	}
+	consoles_describe(&run->consoles, where, sizeof(where));
+	snprintf(line, size, "boot %u runs for %" PRIu64 " s on %u CPUs with %" PRIu64 " MiB; %s", s->boots,
+		 seconds, s->cfg->cpus, s->cfg->memory >> 20, where);
 }
 
-/*
- * Handlers and a pipe, not a signalfd: every signal to any thread wakes whoever waits for a
- * signalfd, and vCPUs are kicked by signals.
- */
-static int signal_pipe[2];
-
-static void handle_signal(int number)
+static void on_power(void *ctx, char *line, size_t size)
 {
-	uint8_t byte = (uint8_t)number;
-	int saved = errno;
-
-	(void)!write(signal_pipe[1], &byte, sizeof(byte));
-	errno = saved;
-}
-
-static void set_handlers(void (*handler)(int))
-{
-	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART }, old;
-
-	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
-		/* What the caller had us ignore (nohup, a shell's background job) stays ignored. */
-		if (!sigaction(handled[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaction(handled[i], &sa, NULL);
-}
-
-static int open_signals(struct session *s, struct err *err)
-{
-	int ret;
-
-	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_host(err, errno, "a pipe for signals");
-	s->signals = (struct loop_source){ .fd = signal_pipe[0], .ready = on_signal, .ctx = s };
-	ret = loop_add(&s->loop, &s->signals, EPOLLIN, err);
-	if (ret < 0) {
-		close(signal_pipe[0]);
-		close(signal_pipe[1]);
-		return ret;
-	}
-	set_handlers(handle_signal);
-	return 0;
-}
-
-/* So that the last output may be waited for without taking away Ctrl-C. */
-static void close_signals(struct session *s)
-{
-	set_handlers(SIG_DFL);
-	loop_remove(&s->loop, &s->signals);
-	close(signal_pipe[0]);
-	close(signal_pipe[1]);
-}
-
-/* Without one, stdin, stdout and the terminal are left alone. */
-static bool has_console(const struct session *s)
-{
-	return s->cfg->console == CONSOLE_STDIO && !s->cfg->dry_run;
-}
-
-/* One boot, to its end. */
-static int boot_once(struct session *s, struct err *err)
-{
-	struct chardev *chr = has_console(s) ? &s->console.chr : NULL;
-	int ret;
-
-	trace_boot();
-	vm_init(&s->vm, s->cfg, &s->loop, chr);
-	ret = vm_start(&s->vm, err);
-	if (ret < 0)
-		return ret;
-	if (!s->cfg->dry_run)
-		ret = loop_run(&s->loop, err);
-	vm_stop(&s->vm);
-	return ret;
-}
-
-static int boot_until_end(struct session *s, struct err *err)
-{
-	int ret;
-
-	do {
-		ret = boot_once(s, err);
-		if (!ret && s->vm.why == VM_RESET && s->cfg->on_reboot == ON_REBOOT_RESTART)
-			log_info("the guest asked for a reset: starting it again");
-	} while (!ret && s->vm.why == VM_RESET && s->cfg->on_reboot == ON_REBOOT_RESTART);
-	return ret;
-}
-
-static int status_of(const struct vm *vm)
-{
-	switch (vm->why) {
-	case VM_RUNNING: /* a dry run */
-	case VM_POWEROFF:
-		return STATUS_POWEROFF;
-	case VM_RESET:
-		log_info("the guest asked for a reset");
-		return STATUS_RESET;
-	case VM_PANIC:
-		log_error("the guest panicked");
-		return STATUS_PANIC;
-	case VM_LEFT:
-		log_info("the guest ended the run with status %d (--debug-exit)", vm->number);
-		return vm->number;
-	case VM_DIED:
-		log_error("%s", vm->cause.text);
-		return STATUS_DIED;
-	case VM_TIMEOUT:
-		log_error("the guest did not end within %u seconds (--timeout)", vm->cfg->timeout);
-		return STATUS_TIMEOUT;
-	case VM_SIGNAL:
-		return STATUS_SIGNAL + vm->number;
-	case VM_QUIT:
-		return STATUS_SIGNAL + SIGINT;
-	case VM_FAILED:
-		break;
-	}
-	log_error("%s", vm->cause.text);
-	return STATUS_HOST;
-}
-
-/* The guest's end may have been a good one: that its trace is missing is a failure all the same. */
-static void write_trace(struct session *s)
-{
+	struct session *s = ctx;
 	struct err err;
 
-	if (observe_write_trace(&s->observer, &s->vm.machine, &err) < 0)
-		s->trace_status = report(&err);
+	if (vm_press_power_button(&s->vm, &err) < 0)
+		snprintf(line, size, "%s", err.text);
+	else
+		snprintf(line, size, "the power button was pressed");
 }
 
-/* Console and timeout around the boots. */
-static int run_with_console(struct session *s, struct err *err)
+static int run_open(struct session *s, struct err *err)
 {
-	int ret = has_console(s) ? console_init(&s->console, &s->loop, on_quit, s, err) : 0;
+	struct run *run = s->ctx;
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	s->timeout = (struct clock_timer){ .fire = on_timeout, .ctx = s, .deadline = CLOCK_NEVER };
-	if (s->cfg->timeout)
-		clock_timer_set(&s->loop.clock, &s->timeout,
-				clock_monotonic(&s->loop.clock) + s->cfg->timeout * NSEC_PER_SEC);
-	ret = boot_until_end(s, err);
-	clock_timer_set(&s->loop.clock, &s->timeout, CLOCK_NEVER);
-	console_suspend(&s->console); /* before a signal may kill */
-	s->console_is_open = has_console(s);
+	stop_init(&run->stop, s);
+	ret = consoles_open(&run->consoles, s->cfg, &s->loop, on_quit, s, &s->serial, &s->hvc, err);
+	run->consoles.stdio.power = on_power;
+	run->consoles.stdio.state = on_state;
 	return ret;
 }
 
-/* Signals and the trace around that. */
-static int run(struct session *s, struct err *err)
+/* While files are read nobody reads the keys: Ctrl-C must be a signal. */
+static void run_boot(struct session *s)
 {
-	bool patient;
-	int ret = open_signals(s, err);
+	struct run *run = s->ctx;
+	bool has_stdio = run->consoles.has_stdio;
 
-	if (ret < 0)
-		return ret;
-	ret = observe_start(&s->observer, s->cfg, &s->loop.clock, err);
-	if (!ret) {
-		ret = run_with_console(s, err);
-		write_trace(s); /* while a signal does not kill yet: half a trace is none */
+	run->started = 0;
+	if (has_stdio)
+		console_suspend(&run->consoles.stdio);
+	progress_begin(&run->progress, &s->loop, has_stdio ? &run->consoles.stdio : NULL,
+		       has_stdio ? "the guest to say something" : NULL);
+}
+
+static void run_loading(struct session *s, const char *what, const char *path, uint64_t done, uint64_t size)
+{
+	struct run *run = s->ctx;
+
+	progress_loading(&run->progress, what, path, done, size);
+}
+
+static void run_started(struct session *s)
+{
+	struct run *run = s->ctx;
+
+	run->started = clock_monotonic(&s->loop.clock);
+	if (run->consoles.has_stdio)
+		console_resume(&run->consoles.stdio);
+	progress_waiting(&run->progress);
+	if (s->boots == 1)
+		notify_send(&run->notify, "READY=1\nSTATUS=The guest runs.");
+}
+
+/* The manager's patience is to last a little longer than the guest is given. */
+static bool run_sigterm(struct run *run)
+{
+	unsigned int seconds = run->session.cfg->stop_timeout;
+
+	if (!stop_gently(&run->stop))
+		return false;
+	notify_send(&run->notify, "STOPPING=1\nSTATUS=The guest was asked to power off.");
+	if (seconds)
+		notify_send(&run->notify, "EXTEND_TIMEOUT_USEC=%llu", (seconds + 10) * 1000000ULL);
+	return true;
+}
+
+static bool run_signal(struct session *s, int number)
+{
+	struct run *run = s->ctx;
+	struct console *console = run->consoles.has_stdio ? &run->consoles.stdio : NULL;
+
+	if (!run->started) /* while files are read there is no guest to be asked, and the terminal is not raw */
+		return false;
+	switch (number) {
+	case SIGTERM:
+		return run_sigterm(run);
+	case SIGTSTP:
+		if (console)
+			console_suspend(console);
+		raise(SIGSTOP);
+		if (console)
+			console_resume(console);
+		return true;
+	case SIGCONT:
+		if (console)
+			console_resume(console);
+		return true;
+	case SIGWINCH:
+		if (console)
+			console_resize(console);
+		return true;
 	}
-	close_signals(s);
-	/* Who was told to go, goes; who ended by itself leaves no output behind. */
-	patient = s->vm.why != VM_SIGNAL && s->vm.why != VM_QUIT && s->vm.why != VM_TIMEOUT;
-	if (s->console_is_open)
-		console_finish(&s->console, patient);
-	return ret;
+	return false;
 }
+
+static void run_suspend(struct session *s)
+{
+	struct run *run = s->ctx;
+
+	notify_send(&run->notify, "STOPPING=1\nSTATUS=The guest has ended.");
+	progress_end(&run->progress);
+	if (run->consoles.has_stdio)
+		console_suspend(&run->consoles.stdio);
+}
+
+static void run_close(struct session *s, bool patient)
+{
+	struct run *run = s->ctx;
+	struct err err;
+
+	stop_finish(&run->stop);
+	if (consoles_close(&run->consoles, patient, &err) >= 0)
+		return;
+	report(&err);
+	run->log_failed = true;
+}
+
+static const struct session_ops run_ops = {
+	.open = run_open,
+	.boot = run_boot,
+	.started = run_started,
+	.loading = run_loading,
+	.signal = run_signal,
+	.suspend = run_suspend,
+	.close = run_close,
+};
 
 int command_run(const struct vm_config *cfg)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct run *run;
 	struct err err;
 	int ret, status;
 
-	if (!s) {
+	if (outputs_check(cfg, &err) < 0)
+		return report(&err);
+	run = calloc(1, sizeof(*run));
+	if (!run) {
 		err_host(&err, ENOMEM, "the VM");
 		return report(&err);
 	}
-	s->cfg = cfg;
-	ret = loop_init(&s->loop, &err);
-	if (!ret) {
-		ret = run(s, &err);
-		loop_finish(&s->loop);
-	}
-	status = ret < 0 ? report(&err) : status_of(&s->vm);
-	if (!status)
-		status = s->trace_status;
-	if (!ret)
-		observe_print_stats(&s->observer, cfg->stats, &s->vm.machine);
-	observe_finish();
-	free(s);
+	notify_init(&run->notify);
+	ret = session_run(&run->session, cfg, &run_ops, run, &err);
+	status = ret < 0 ? report(&err) : session_status(&run->session);
+	if (!status && run->log_failed)
+		status = STATUS_HOST;
+	notify_finish(&run->notify);
+	session_finish(&run->session);
+	free(run);
 	return status;
 }

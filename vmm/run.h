@@ -21,8 +21,12 @@ int report(const struct err *err);
 
 /* vireo run. */
 int command_run(const struct vm_config *cfg);
+/* vireo smoke. */
+int command_smoke(const struct vm_config *cfg);
 /* vireo dump dtb|config. */
 int command_dump(const struct vm_config *cfg);
+/* vireo check FILE... 0 if there is no mistake in any, else STATUS_USAGE. */
+int command_check(const struct vm_config *cfg);
 /* vireo probe. 0 if this host can run VMs, else STATUS_HOST. */
 int command_probe(const struct vm_config *cfg);
 

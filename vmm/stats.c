@@ -63,10 +63,22 @@ static void sum_places(struct sums *s)
 	s->place = calloc(s->threads, sizeof(s->all.place));
 	if (!s->place)
 		return;
-	for (unsigned int i = 0; i < s->threads; i++)
-		for (unsigned int k = 0; k < TRACE_PLACES; k++)
-			if (trace_counts(i)->place[k].count)
-				s->place[n++] = trace_counts(i)->place[k];
+	for (unsigned int i = 0; i < s->threads; i++) {
+		for (unsigned int k = 0; k < TRACE_PLACES; k++) {
+			const struct trace_place *place = &trace_counts(i)->place[k];
+			uint64_t count = trace_counted(&place->count);
+
+			if (!count)
+				continue;
+			s->place[n] = (struct trace_place){
+				.count = count,
+				.address = place->address,
+				.reason = place->reason,
+				.write = place->write,
+			};
+			n++;
+		}
+	}
 	qsort(s->place, n, sizeof(*s->place), by_place);
 	for (size_t i = 0; i < n; i++) {
 		if (kept && !by_place(&s->place[kept - 1], &s->place[i]))
@@ -81,7 +93,7 @@ static void sum_places(struct sums *s)
 static void add(uint64_t *to, const uint64_t *from, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		to[i] += from[i];
+		to[i] += trace_counted(&from[i]);
 }
 
 static struct sums sum_up(unsigned int threads, const struct machine *m)
@@ -95,7 +107,7 @@ static struct sums sum_up(unsigned int threads, const struct machine *m)
 		add(s.all.exit, c->exit, TRACE_EXITS);
 		add(s.all.raised, c->raised, TRACE_LINES);
 		add(s.all.taken, c->taken, TRACE_VECTORS);
-		s.all.elsewhere += c->elsewhere;
+		s.all.elsewhere += trace_counted(&c->elsewhere);
 	}
 	sum_places(&s);
 	return s;
@@ -126,7 +138,7 @@ static void table_of_threads(FILE *out, const struct sums *s)
 		snprintf(name, sizeof(name), "%u", t - 1);
 		fprintf(out, "%-10s", !t ? "event loop" : t < s->threads ? name : "all");
 		for (size_t i = 0; i < NR_COLUMNS; i++)
-			fprintf(out, " %12" PRIu64, c->event[columns[i].event]);
+			fprintf(out, " %12" PRIu64, trace_counted(&c->event[columns[i].event]));
 		fputc('\n', out);
 	}
 }
@@ -183,13 +195,15 @@ static void json_exits(FILE *out, const uint64_t *exit)
 
 	fputs("\"exits_by_reason\":{", out);
 	for (unsigned int i = 0; i < TRACE_EXITS; i++) {
-		if (!exit[i])
+		uint64_t count = trace_counted(&exit[i]);
+
+		if (!count)
 			continue;
 		/* Reasons without a name are told apart by their number. */
 		if (strcmp(kvm_exit_name(i), "other"))
-			fprintf(out, "%s\"%s\":%" PRIu64, comma, kvm_exit_name(i), exit[i]);
+			fprintf(out, "%s\"%s\":%" PRIu64, comma, kvm_exit_name(i), count);
 		else
-			fprintf(out, "%s\"%u\":%" PRIu64, comma, i, exit[i]);
+			fprintf(out, "%s\"%u\":%" PRIu64, comma, i, count);
 		comma = ",";
 	}
 	fputs("}", out);
@@ -201,10 +215,12 @@ static void json_interrupts(FILE *out, const uint64_t *taken, enum platform plat
 
 	fprintf(out, ",\"%s\":{", platform == PLATFORM_PC ? "injected_by_vector" : "injected_by_intid");
 	for (unsigned int i = 0; i < TRACE_VECTORS; i++) {
-		if (!taken[i])
+		uint64_t count = trace_counted(&taken[i]);
+
+		if (!count)
 			continue;
 		fprintf(out, platform == PLATFORM_PC ? "%s\"0x%02x\":%" PRIu64 : "%s\"%u\":%" PRIu64, comma,
-			i, taken[i]);
+			i, count);
 		comma = ",";
 	}
 	fputs("}", out);
@@ -213,7 +229,8 @@ static void json_interrupts(FILE *out, const uint64_t *taken, enum platform plat
 static void json_counts(FILE *out, const struct trace_counts *c, enum platform platform)
 {
 	for (size_t i = 0; i < NR_COLUMNS; i++)
-		fprintf(out, "\"%s\":%" PRIu64 ",", columns[i].key, c->event[columns[i].event]);
+		fprintf(out, "\"%s\":%" PRIu64 ",", columns[i].key,
+			trace_counted(&c->event[columns[i].event]));
 	json_exits(out, c->exit);
 	json_interrupts(out, c->taken, platform);
 }

@@ -95,7 +95,7 @@ uint32_t tsc_probe(struct tsc_probe *probe, const struct kvm *kvm, const struct 
 	if (kvm_vm_create(&probe->vm, kvm, 0, &err) < 0 ||
 	    kvm_x86_vm_setup(&probe->vm, PC_VMX_PAGES, &err) < 0 ||
 	    kvm_x86_userspace_lapic(&probe->vm, &err) < 0 ||
-	    kvm_vm_set_memory(&probe->vm, 0, 0, SIZE, probe->ram.host, &err) < 0 ||
+	    kvm_vm_set_memory(&probe->vm, 0, 0, SIZE, probe->ram.host, false, &err) < 0 ||
 	    kvm_vcpu_create(&probe->vcpu, &probe->vm, 0, &err) < 0)
 		return 0;
 	khz = kvm_x86_tsc_khz(&probe->vcpu);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "devices/clock.h"
+#include "host/file_memory.h"
+#include "host/worker.h"
 #include "vmm/arch.h"
 #include "vmm/vm.h"
 
@@ -176,6 +178,26 @@ static void end_exit(struct vcpu *vcpu)
 	vcpu->exited = false;
 }
 
+/*
+ * -EAGAIN where a file that is guest memory was missing a part, which it no longer is. KVM does not say what
+ * it was that the guest wanted: what is missing is searched for.
+ */
+static int run_guest(struct vcpu *vcpu)
+{
+	int ret = kvm_vcpu_run(&vcpu->kvm);
+	unsigned int mends;
+
+	if (ret != -EFAULT)
+		return ret;
+	mends = file_memory_mend();
+	if (mends == vcpu->mends)
+		mends = file_memory_search(&vcpu->vm->ending);
+	if (mends == vcpu->mends)
+		return ret;
+	vcpu->mends = mends;
+	return -EAGAIN;
+}
+
 int vcpu_run(struct vcpu *vcpu)
 {
 	bool complete = vcpu->kvm.run->immediate_exit;
@@ -183,12 +205,12 @@ int vcpu_run(struct vcpu *vcpu)
 	int ret;
 
 	if (!trace_on())
-		return kvm_vcpu_run(&vcpu->kvm);
+		return run_guest(vcpu);
 	/* To complete an instruction belongs to the exit that it caused, unless it takes another one. */
 	if (!complete)
 		end_exit(vcpu);
 	begin = trace_begin();
-	ret = kvm_vcpu_run(&vcpu->kvm);
+	ret = run_guest(vcpu);
 	if (complete && ret)
 		return ret;
 	if (complete)
@@ -219,6 +241,23 @@ static void leave_together(struct vm *vm)
 	pthread_mutex_unlock(&vm->gate_lock);
 }
 
+void vcpu_rest(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	/* Pairs with vm_pause(): it is set before the kick. */
+	if (!vm->pausing)
+		return;
+	end_exit(vcpu);
+	pthread_mutex_lock(&vm->gate_lock);
+	if (++vm->nr_resting == vm->nr_vcpus && vm->pausing)
+		vm->resting(vm->resting_ctx);
+	while (vm->pausing && !vm->ending)
+		pthread_cond_wait(&vm->gate, &vm->gate_lock);
+	vm->nr_resting--;
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
 static void *thread_main(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -244,25 +283,14 @@ static void *thread_main(void *arg)
 
 int vcpu_start(struct vcpu *vcpu, struct err *err)
 {
-	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-	sigset_t all, old;
 	char name[16];
 	int ret;
 
-	/* Signals stay with the main thread; the kick is waited for, never handled. What the thread
-	 * itself may cause must reach the handlers that restore the terminal. */
-	sigfillset(&all);
-	for (unsigned int i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
-		sigdelset(&all, fatal[i]);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&vcpu->thread, NULL, thread_main, vcpu);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (ret)
-		return err_host(err, ret, "starting the thread of vCPU %u", vcpu->index);
-	vcpu->has_thread = true;
+	/* The kick is waited for, never handled. */
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-	pthread_setname_np(vcpu->thread, name);
-	return 0;
+	ret = thread_start(&vcpu->thread, name, thread_main, vcpu, err);
+	vcpu->has_thread = !ret;
+	return ret;
 }
 
 void vcpu_join(struct vcpu *vcpu)
@@ -279,12 +307,28 @@ void vcpu_run_failed(struct vcpu *vcpu, int code)
 		       strerrordesc_np(-code) ?: "unknown error");
 }
 
+void vcpu_describe_failure(const struct vcpu *vcpu, char what[VCPU_FAILURE_MAX])
+{
+	const struct kvm_run *run = vcpu->kvm.run;
+
+	if (run->exit_reason == KVM_EXIT_FAIL_ENTRY)
+		snprintf(what, VCPU_FAILURE_MAX, "the CPU refuses to enter the guest (reason %#llx)",
+			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+	else if (run->exit_reason != KVM_EXIT_INTERNAL_ERROR)
+		snprintf(what, VCPU_FAILURE_MAX, "KVM exit %u, which has no meaning here", run->exit_reason);
+	else if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
+		snprintf(what, VCPU_FAILURE_MAX, "KVM cannot emulate the instruction");
+	else
+		snprintf(what, VCPU_FAILURE_MAX, "KVM internal error %u", run->internal.suberror);
+}
+
 void vcpu_run_exits(struct vcpu *vcpu, void (*before)(struct vcpu *vcpu), void (*after)(struct vcpu *vcpu),
 		    void (*handle)(struct vcpu *vcpu))
 {
 	while (!vcpu->vm->ending) {
 		int ret;
 
+		vcpu_rest(vcpu);
 		if (before)
 			before(vcpu);
 		ret = vcpu_run(vcpu);

@@ -38,6 +38,8 @@ struct vcpu {
 	bool has_timer;
 	uint64_t armed_for; /* monotonic ns, or CLOCK_NEVER */
 
+	unsigned int mends; /* file_memory_mend() when KVM_RUN failed with -EFAULT last */
+
 	/* For the trace, while `exited`: the exit that is being dealt with, and when it came. */
 	bool exited;
 	uint64_t exit_time;
@@ -69,6 +71,9 @@ void vcpu_wait(struct vcpu *vcpu);
 /* Has the kick signal sent at `deadline` (monotonic ns); CLOCK_NEVER disarms. */
 void vcpu_arm(struct vcpu *vcpu, uint64_t deadline);
 
+/* While the VM is pausing, waits here. Called between two entries of the guest, when what was kicked for is due. */
+void vcpu_rest(struct vcpu *vcpu);
+
 /*
  * Runs the guest until vm->ending where no interrupt has to be injected: all that comes are exits for
  * `handle`. `before` and `after` (NULL: nothing) are called around each KVM_RUN, also one that a signal
@@ -76,6 +81,10 @@ void vcpu_arm(struct vcpu *vcpu, uint64_t deadline);
  */
 void vcpu_run_exits(struct vcpu *vcpu, void (*before)(struct vcpu *vcpu), void (*after)(struct vcpu *vcpu),
 		    void (*handle)(struct vcpu *vcpu));
+
+/* Says in `what` what the last exit is: KVM's own failures, and one that has no meaning for this program. */
+#define VCPU_FAILURE_MAX 64 /* bytes */
+void vcpu_describe_failure(const struct vcpu *vcpu, char what[VCPU_FAILURE_MAX]);
 
 /* KVM_RUN failed with `code` (negative errno): ends the VM with a line that says where. */
 void vcpu_run_failed(struct vcpu *vcpu, int code);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kvm/arm64.h"
+#define LOG_AREA AREA_KVM
 #include "kvm/log.h"
 #include "vmm/arch.h"
 #include "vmm/gicv2_user_arm64.h"
@@ -107,7 +108,7 @@ static void guest_died(struct vcpu *vcpu, const char *what)
 static void handle_exit(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->kvm.run;
-	char what[64];
+	char what[VCPU_FAILURE_MAX];
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_MMIO:
@@ -121,17 +122,8 @@ static void handle_exit(struct vcpu *vcpu)
 		break;
 	case KVM_EXIT_INTR:
 		break;
-	case KVM_EXIT_INTERNAL_ERROR:
-		snprintf(what, sizeof(what), "KVM internal error %u", run->internal.suberror);
-		guest_died(vcpu, what);
-		break;
-	case KVM_EXIT_FAIL_ENTRY:
-		snprintf(what, sizeof(what), "the CPU refuses to enter the guest (reason %#llx)",
-			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
-		guest_died(vcpu, what);
-		break;
 	default:
-		snprintf(what, sizeof(what), "KVM exit %u, which has no meaning here", run->exit_reason);
+		vcpu_describe_failure(vcpu, what);
 		guest_died(vcpu, what);
 	}
 }

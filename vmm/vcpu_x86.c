@@ -55,6 +55,7 @@ static int attach_lapic(struct vcpu *vcpu, struct err *err)
 	/* Keeps run->s.regs.events up to date, so that an interrupt can be queued there. */
 	vcpu->kvm.run->kvm_valid_regs = KVM_SYNC_X86_EVENTS;
 	vcpu->arch->lapic = apic_attach(vcpu->vm->arch->apic, vcpu->index, kick, read_tsc, vcpu);
+	lapic_allow_pv_eoi(vcpu->arch->lapic, &vcpu->vm->mem);
 	return 0;
 }
 
@@ -164,7 +165,10 @@ static void enter(struct vcpu *vcpu, bool complete)
 
 	run->cr8 = lapic_cr8(arch->lapic);
 	run->immediate_exit = complete;
+	if (!complete)
+		lapic_offer_eoi(arch->lapic);
 	ret = vcpu_run(vcpu);
+	lapic_take_eoi(arch->lapic);
 	run->immediate_exit = 0;
 	arch->unfinished = false;
 	if (ret && ret != -EINTR && ret != -EAGAIN) {
@@ -300,8 +304,10 @@ static void run_with_lapic(struct vcpu *vcpu)
 	struct err err;
 
 	while (!vcpu->vm->ending) {
-		uint64_t next_timer = lapic_run_timer(lapic);
+		uint64_t next_timer;
 
+		vcpu_rest(vcpu);
+		next_timer = lapic_run_timer(lapic);
 		if (take_events(vcpu, &err) < 0) {
 			vm_end_because(vcpu->vm, VM_FAILED, "%s", err.text);
 			return;

@@ -52,7 +52,7 @@ bool irqchip_kernel_lapic(const struct vm *vm);
 bool irqchip_kernel_ioapic(const struct vm *vm);
 
 /* The interrupt lines of the machine: what its devices need or the user asked for, whole I/O APICs. */
-uint32_t irqchip_lines(const struct vm *vm);
+uint32_t irqchip_lines(const struct vm_config *cfg, const struct machine *m);
 
 /* Fills in vm->machine.irqchip. */
 void irqchip_describe(struct vm *vm);
@@ -72,6 +72,8 @@ void irqchip_eoi(struct vm *vm, uint8_t vector);
 
 /* cpuid_x86.c: makes the VM's table out of what KVM supports; `vm->arch` is otherwise set. */
 int cpuid_prepare(struct vm *vm, struct err *err);
+/* The width of physical addresses that the table tells the guest. */
+unsigned int cpuid_address_bits(const struct kvm_x86_cpuid *cpuid);
 /* Gives a vCPU its own copy: ids and topology filled in. */
 int cpuid_apply(struct vcpu *vcpu, struct err *err);
 

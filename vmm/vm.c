@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 
@@ -13,6 +14,7 @@
 #include "kvm/log.h"
 #include "vmm/arch.h"
 #include "vmm/vcpu.h"
+#include "vmm/virtio.h"
 
 /* --- how a run ends --- */
 
@@ -66,6 +68,25 @@ static void guest_leaves(void *ctx, uint8_t status)
 	end(ctx, VM_LEFT, status, "");
 }
 
+/* --- the power button --- */
+
+int vm_press_power_button(struct vm *vm, struct err *err)
+{
+	for (unsigned int i = 0; i < vm->nr_devices; i++) {
+		struct device *dev = vm->device[i];
+
+		if (!dev->class->press_power)
+			continue;
+		if (vm->machine.no_acpi && !dev->class->compatible)
+			return err_host_text(err, "the power button: the guest has none, for it is described "
+						  "by a device tree (--tables)");
+		if (dev->class->press_power(dev))
+			return 0;
+		return err_host_text(err, "the power button: the guest does not listen to it");
+	}
+	return err_host_text(err, "the power button: this machine has none");
+}
+
 /* --- stages --- */
 
 /* Whether `word` is one of the kernel's parameters. */
@@ -95,13 +116,8 @@ static void choose_tables(struct vm *vm)
 
 static int start_machine(struct vm *vm, struct err *err)
 {
-	int ret = machine_init(&vm->machine, host_platform, vm->cfg->cpus, vm->cfg->memory, err);
+	int ret = config_machine(vm->cfg, &vm->machine, err);
 
-	/* The test device first: what overlaps is the port that the user chose. */
-	if (ret >= 0 && vm->cfg->test_device)
-		ret = machine_add_extra(&vm->machine, EXTRA_TEST_DEVICE, 0, err);
-	if (ret >= 0 && vm->cfg->have_debug_exit)
-		ret = machine_add_extra(&vm->machine, EXTRA_DEBUG_EXIT, vm->cfg->debug_exit, err);
 	if (ret < 0)
 		return ret;
 	vm->cmdline = config_cmdline(vm->cfg);
@@ -127,7 +143,7 @@ static int start_memory(struct vm *vm, struct err *err)
 	uint8_t *host;
 	int ret;
 
-	ret = kvm_ram_map(&vm->ram, machine_ram_size(&vm->machine), vm->cfg->memory_backing, err);
+	ret = kvm_ram_map(&vm->ram, machine_ram_size(&vm->machine), config_memory_backing(vm->cfg), err);
 	if (ret < 0)
 		return ret;
 	host = vm->ram.host;
@@ -139,6 +155,8 @@ static int start_memory(struct vm *vm, struct err *err)
 			kvm_ram_unmap(&vm->ram);
 			return err_host(err, -ret, "guest memory at %#llx", (unsigned long long)range->base);
 		}
+		guest_mem_set_file(&vm->mem, range->base, vm->ram.fd,
+				   (uint64_t)(host - (uint8_t *)vm->ram.host));
 		host += range->size;
 	}
 	return 0;
@@ -146,6 +164,9 @@ static int start_memory(struct vm *vm, struct err *err)
 
 static void stop_memory(struct vm *vm)
 {
+	for (unsigned int i = 0; i < vm->mem.count; i++)
+		if (vm->mem.range[i].is_window)
+			munmap(vm->mem.range[i].host, vm->mem.range[i].size);
 	vm->mem.count = 0;
 	kvm_ram_unmap(&vm->ram);
 }
@@ -172,11 +193,28 @@ static int start_slots(struct vm *vm, struct err *err)
 {
 	for (unsigned int i = 0; i < vm->mem.count; i++) {
 		const struct guest_range *range = &vm->mem.range[i];
-		int ret = kvm_vm_set_memory(&vm->kvm_vm, i, range->base, range->size, range->host, err);
+		int ret = kvm_vm_set_memory(&vm->kvm_vm, i, range->base, range->size, range->host, false,
+					    err);
 
 		if (ret < 0)
 			return ret;
 	}
+	return 0;
+}
+
+int vm_add_window(struct vm *vm, void *host, uint64_t size, uint64_t align, bool read_only, uint64_t *base,
+		  struct err *err)
+{
+	int ret = machine_add_window(&vm->machine, size, align, arch_address_bits(vm), base, err);
+
+	/* A slot for each range: RAM's are those from 0 on. */
+	if (!ret)
+		ret = kvm_vm_set_memory(&vm->kvm_vm, vm->mem.count, *base, size, host, read_only, err);
+	if (ret < 0)
+		return ret;
+	ret = guest_mem_add_window(&vm->mem, *base, size, host, read_only);
+	if (ret < 0)
+		return err_host(err, -ret, "device memory at %#llx", (unsigned long long)*base);
 	return 0;
 }
 
@@ -239,7 +277,7 @@ static int start_devices(struct vm *vm, struct err *err)
 
 		if (place->line != NO_LINE)
 			line = (struct irq_line){ .chip = vm->irqchip, .line = (uint32_t)place->line };
-		ret = device_create(&dev, place->class, &vm->device_host, line, err);
+		ret = device_create(&dev, place->class, &vm->device_host, line, place->instance, err);
 		if (ret < 0)
 			goto fail;
 		vm->device[vm->nr_devices++] = dev;
@@ -263,6 +301,7 @@ static int start_kernel(struct vm *vm, struct err *err)
 	const struct boot_request req = {
 		.kernel = vm->cfg->kernel,
 		.initrd = vm->cfg->initrd,
+		.builtin = vm->initrd,
 		.format = vm->cfg->kernel_format,
 	};
 
@@ -296,6 +335,8 @@ static void open_gate(struct vm *vm, unsigned int threads)
 static void stop_threads(struct vm *vm)
 {
 	vm->ending = true;
+	vm_resume(vm);
+	virtio_cancel(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_kick(vm->vcpu[i]);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
@@ -336,19 +377,23 @@ static const struct stage {
 	{ "arch", arch_vm_init, arch_vm_finish },
 	{ "vcpus", start_vcpus, stop_vcpus },
 	{ "irqchip", arch_irqchip_init, arch_irqchip_finish },
+	{ "virtio", virtio_create_all, virtio_destroy_all },
 	{ "devices", start_devices, stop_devices },
 	{ "kernel", start_kernel, NULL },
 	{ "entry", start_entry, NULL },
+	{ "workers", virtio_start, virtio_stop },
 	{ "threads", start_threads, stop_threads }, /* last: a dry run leaves it out */
 };
 
 #define NR_STAGES (sizeof(stages) / sizeof(stages[0]))
 
-void vm_init(struct vm *vm, const struct vm_config *cfg, struct loop *loop, struct chardev *console)
+void vm_init(struct vm *vm, const struct vm_config *cfg, struct loop *loop, struct chardev *serial,
+	     struct chardev *hvc)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->cfg = cfg;
 	vm->loop = loop;
+	vm->hvc = hvc;
 	vm->kvm.fd = vm->kvm_vm.fd = vm->ram.fd = -1;
 	pthread_mutex_init(&vm->gate_lock, NULL);
 	pthread_cond_init(&vm->gate, NULL);
@@ -359,7 +404,7 @@ void vm_init(struct vm *vm, const struct vm_config *cfg, struct loop *loop, stru
 	vm->device_host = (struct device_host){
 		.clock = &loop->clock,
 		.mem = &vm->mem,
-		.console = console,
+		.console = serial,
 		.event = guest_event,
 		.leave = guest_leaves,
 		.ctx = vm,
@@ -428,9 +473,8 @@ int vm_describe(struct vm *vm, struct err *err)
 			return ret;
 		}
 	}
-	ret = arch_irqchip_assume(vm, err);
-	if (!ret && vm->cfg->kernel)
-		ret = start_kernel(vm, err);
+	arch_irqchip_assume(vm);
+	ret = vm->cfg->kernel ? start_kernel(vm, err) : 0;
 	if (ret < 0)
 		vm_stop(vm);
 	return ret;

@@ -66,6 +66,11 @@ sound_qemu() {
 	((${version:-0} >= 9))
 }
 
+# Whether this machine's own KVM can run a distribution's kernel.
+can_run_stock_kernels() {
+	"$build/$machine-static/vireo" probe --json 2>/dev/null | grep -q '"stock_kernels": *true'
+}
+
 # The QEMU that emulates an x86-64 host: $VIREO_QEMU, that of tests/boot/fetch, or the installed one.
 x86_qemu() {
 	if [[ ${VIREO_QEMU:-} ]]; then

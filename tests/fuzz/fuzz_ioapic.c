@@ -224,7 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err;
 
 	fuzz_clock_init(&clock);
-	must(device_create(&w.dev, &ioapic_class, &host, (struct irq_line){ 0 }, &err) == 0);
+	must(device_create(&w.dev, &ioapic_class, &host, (struct irq_line){ 0 }, 0, &err) == 0);
 	ioapic_connect(w.dev, &place, &bus);
 	check(&w);
 	while (w.in.left) {

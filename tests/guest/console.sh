@@ -20,6 +20,71 @@ signalled sigint INT 130 halt
 signalled sigint-spin INT 130 spin
 signalled sigkill KILL 137 spin
 
+# --- SIGTERM presses the power button ---
+
+if stopped stop-button 0 button-off; then
+	says '^INFO pressed'
+	reports 'asked to power off, within 90 seconds'
+	notifies '^READY=1$'
+	notifies '^STOPPING=1$'
+	notifies '^EXTEND_TIMEOUT_USEC=100000000$'
+	end
+fi
+
+# More time for a guest that was too late to say that it hears.
+if begin stop-timeout; then
+	for seconds in 1 10 60; do
+		press button-deaf --stop-timeout $seconds
+		console | grep -q '^INFO pressed' && break
+	done
+	status_is 143
+	says '^INFO pressed'
+	reports "did not power off within $seconds seconds of SIGTERM (--stop-timeout)"
+	end
+fi
+
+# It may do something else; the run ends as that says.
+if stopped stop-reset 10 button-reset; then
+	says '^INFO pressed'
+	end
+fi
+
+if begin stop-twice; then
+	(
+		await '^INFO listening' && kill -TERM "$(cat "$work/pid")"
+		await '^INFO pressed' && kill -TERM "$(cat "$work/pid")"
+	) &
+	with_pid "$end_guest" -a end=button-deaf --stop-timeout 0 </dev/null
+	wait
+	status_is 143
+	end
+fi
+
+# The time goes on over resets, and the next one is the second.
+if begin stop-restart; then
+	(
+		await '^INFO listening' && kill -TERM "$(cat "$work/pid")"
+		await '^INFO listening' 2 && kill -TERM "$(cat "$work/pid")"
+	) &
+	with_pid "$end_guest" -a end=button-reset --on-reboot restart </dev/null
+	wait
+	status_is 143
+	boots=$(console | grep -c '^INFO pressed')
+	[ "$boots" = 1 ] || problem "the button was pressed $boots times, not once"
+	[ "$(grep -c '^READY=1$' "$work/notes")" = 1 ] || problem "READY=1 is not told once"
+	end
+fi
+
+# A guest that does not listen is not waited for.
+if begin stop-unheard; then
+	(await '^INFO end' && kill -TERM "$(cat "$work/pid")") &
+	with_pid "$end_guest" -a end=halt --log info </dev/null
+	wait
+	status_is 143
+	reports 'the guest does not listen'
+	end
+fi
+
 # One letter each boot: two resets, then power off.
 if begin restart-twice; then
 	printf rrp | vireo "$end_guest" -a end=ask --on-reboot restart
@@ -29,12 +94,24 @@ if begin restart-twice; then
 	[ "$boots" = 3 ] || problem "$boots boots, not 3"
 	end
 fi
+# A guest that resets in a loop may not fill the log.
+if begin restart-log; then
+	printf rrrp | vireo "$end_guest" -a end=ask --on-reboot restart --log info
+	status=$(cat "$work/status")
+	status_is 0
+	reports 'the guest asked for a reset: starting it again'
+	twice=$(sort "$work/err" | uniq -d)
+	[ ! "$twice" ] || problem "said more than once: $twice"
+	end
+fi
 
 # --- a trace, however the run ends ---
 
 if begin trace-timeout; then
-	limit=1
-	vireo "$end_guest" -a end=spin --trace "$work/trace" --stats json </dev/null
+	for limit in 1 10 60; do # more time for a vCPU that has not come to run
+		vireo "$end_guest" -a end=spin --trace "$work/trace" --stats json </dev/null
+		grep -q '"name":"guest"' "$work/trace" && break
+	done
 	limit=300
 	status_is 124
 	traces
@@ -92,13 +169,18 @@ text() {
 	awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "%08d The five boxing wizards jump quickly; how vexingly so!\n", i }'
 }
 
+# returned BYTES: so many came back behind the guest's first line.
+returned() {
+	[ $(($(tr -d '\r' <"$work/out" | tail -n +2 | wc -c))) -ge "$1" ]
+}
+
 if begin input-pipe; then
 	text 100 >"$work/text"
 	{
 		head -c 1000 "$work/text"
-		sleep 0.3
+		eventually returned 1000
 		tail -c +1001 "$work/text"
-		sleep 0.3
+		eventually returned "$(wc -c <"$work/text")"
 		printf '\004'
 	} | vireo "$echo_guest"
 	status=$(cat "$work/status")
@@ -127,22 +209,13 @@ terminal() {
 		await '^READY'
 		# shellcheck disable=SC2059 # it is a format
 		printf "$1"
-		wait_for_status
+		eventually [ -s "$work/after" ]
 	} | script -q -c "stty -a >'$work/before'
 		'$vireo' run --timeout $limit ${host_words:+-a $host_words} '$echo_guest' 2>'$work/err'
 		echo \$? >'$work/status'
 		stty -a >'$work/after'" /dev/null >"$work/out"
 	status=$(cat "$work/status")
 	cmp -s "$work/before" "$work/after" || problem "the terminal is not as it was before"
-}
-
-wait_for_status() {
-	tries=600
-	until [ -s "$work/after" ]; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
-		sleep 0.1
-	done
 }
 
 on_terminal() {
@@ -171,7 +244,7 @@ fi
 
 # As vireo, but with stdout as it is.
 vireo_to_pipe() {
-	timeout -k 10 $((limit + 10)) "$vireo" run --timeout $limit ${host_words:+-a "$host_words"} "$@" \
+	timeout -k 10 $((limit + spare)) "$vireo" run --timeout $limit ${host_words:+-a "$host_words"} "$@" \
 		2>"$work/err"
 	echo $? >"$work/status"
 }
@@ -209,19 +282,22 @@ if begin output-much; then
 	end
 fi
 
-# A reader that sleeps until the pipe and the program's own buffer are full, some 128 KiB: the guest's
-# timer goes on, and nothing is lost.
+# A reader that sleeps until the pipe and the program's own buffer are full, some 128 KiB, and longer if the guest was
+# too slow for that: the guest's timer goes on, and nothing is lost.
 if begin output-slow-reader && {
 	[ $sixteenth -lt 400 ] || ! skip "this host needs $((sixteenth / 100)) s for 16 KiB"
 }; then
-	vireo_to_pipe "$output_guest" -a lines=2560 </dev/null | {
-		sleep $((2 + sixteenth / 10))
-		cat >"$work/out"
-	}
+	for seconds in $((2 + sixteenth / 10)) $((10 + sixteenth / 5)) $((60 + sixteenth / 5)); do
+		vireo_to_pipe "$output_guest" -a lines=2560 </dev/null | {
+			sleep "$seconds"
+			cat >"$work/out"
+		}
+		blocked=$(console | sed -n 's/^INFO ticks-while-blocked //p')
+		[ "${blocked:-0}" -gt 20 ] && break
+	done
 	status=$(cat "$work/status")
 	status_is 0
 	wrote 2560
-	blocked=$(console | sed -n 's/^INFO ticks-while-blocked //p')
 	[ "${blocked:-0}" -gt 20 ] || problem "the guest had ${blocked:-no} ticks while the reader slept"
 	end
 fi

@@ -34,6 +34,16 @@ void uart_send(const char *from, unsigned int n);
 /* Has this CPU call `run` for each interrupt of the serial port, which is level-triggered. */
 void on_uart(void (*run)(void));
 
+/* Registers of the first virtio-mmio slot. */
+uint32_t slot_read(uint32_t reg);
+void slot_write(uint32_t reg, uint32_t value);
+
+/* Has this CPU call `run` for each interrupt of that slot, which is edge-triggered. */
+void on_slot(void (*run)(void));
+
+/* What was written and read before comes before what is from here on, for devices too. */
+void memory_order(void);
+
 /* Turns interrupts on, sleeps until one has been served, and turns them off. */
 void sleep_until_interrupt(void);
 
@@ -44,5 +54,8 @@ void interrupts(bool on);
 void start_ticks(void);
 void stop_ticks(void);
 unsigned int ticks(void);
+
+/* Non-maskable interrupts that this CPU has taken; 0 where there are none. */
+unsigned int nmis(void);
 
 #endif

@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #include "devices/chardev.h"
+#include "host/loop.h"
 #include "kvm/log.h"
 #include "vmm/config.h"
-#include "vmm/loop.h"
 #include "vmm/state_arm64.h"
 #include "vmm/vm.h"
 
@@ -83,25 +83,17 @@ static const struct device_class test_class = {
 
 /* --- the console: standard output, no input --- */
 
-static bool put(struct chardev *chr, uint8_t byte)
+static size_t put(struct chardev *chr, const uint8_t *buf, size_t len)
 {
 	(void)chr;
-	putchar(byte);
-	if (byte == '\n')
+	fwrite(buf, 1, len, stdout);
+	if (memchr(buf, '\n', len))
 		fflush(stdout);
-	return true;
+	return len;
 }
 
-static size_t get(struct chardev *chr, uint8_t *buf, size_t len)
-{
-	(void)chr;
-	(void)buf;
-	(void)len;
-	return 0;
-}
-
-static const struct chardev_ops chardev_ops = { .put = put, .get = get };
-static struct chardev console = { .ops = &chardev_ops };
+static const struct chardev_ops chardev_ops = { .put = put, .get = chardev_get_nothing };
+static struct chardev console = { .ops = &chardev_ops, .connected = true };
 
 /* --- the file: size of the state, the state, RAM --- */
 
@@ -151,11 +143,11 @@ static int prepare(const struct vm_config *cfg, struct err *err)
 	struct device *dev;
 	int ret;
 
-	vm_init(&vm, cfg, &loop, &console);
+	vm_init(&vm, cfg, &loop, &console, NULL);
 	ret = vm_prepare(&vm, err);
 	if (ret < 0)
 		return ret;
-	ret = device_create(&dev, &test_class, &vm.device_host, (struct irq_line){ 0 }, err);
+	ret = device_create(&dev, &test_class, &vm.device_host, (struct irq_line){ 0 }, 0, err);
 	if (ret < 0)
 		return ret;
 	vm.device[vm.nr_devices++] = dev;
@@ -247,10 +239,8 @@ int main(int argc, char *argv[])
 		return 1;
 	}
 	ret = config_parse(&cfg, COMMAND_RUN, argc - 3, argv + 3, &err);
-	if (!ret) {
-		log_set_level((enum log_level)cfg.log_level);
+	if (!ret)
 		ret = loop_init(&loop, &err);
-	}
 	if (!ret) {
 		if (!strcmp(argv[1], "spoil"))
 			ret = spoil(&cfg, argv[2], &err);

@@ -28,6 +28,7 @@ struct lapic_rig {
 	struct fake_clock clock;
 	struct lapic lapic;
 	uint64_t tsc;
+	uint64_t tsc_takes; /* ns, before it is read */
 
 	unsigned int kicks;
 	struct apic_message sent[SENT_MAX];
@@ -44,7 +45,11 @@ static inline void lapic_rig_kick(void *cpu)
 
 static inline uint64_t lapic_rig_tsc(void *cpu)
 {
-	return ((struct lapic_rig *)cpu)->tsc;
+	struct lapic_rig *rig = cpu;
+
+	fake_clock_step(&rig->clock, rig->tsc_takes);
+	rig->tsc += rig->tsc_takes * 2; /* 2 GHz */
+	return rig->tsc;
 }
 
 static inline void lapic_rig_send(void *bus, uint32_t sender, const struct apic_message *msg)

@@ -113,6 +113,14 @@ static inline int rig_load(struct rig *rig, bool with_initrd)
 	return boot_load(&rig->boot, &req, &rig->m, &rig->mem, &rig->err);
 }
 
+/* Loads it all, up to what the first vCPU begins with. */
+static inline void rig_boot(struct rig *rig, bool with_initrd)
+{
+	if (rig_load(rig, with_initrd) != 0 ||
+	    boot_finish(&rig->boot, &rig->m, &rig->mem, NULL, 0, &rig->entry, &rig->err) != 0)
+		fail_msg("%s", rig->err.text);
+}
+
 /* Asserts that loading fails by the user's mistake, with one line that says `why`. */
 static inline void rig_expect_refused(struct rig *rig, bool with_initrd, const char *why)
 {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "vmm/config.h"
+#include "vmm/devices.h"
 
 #define MIB (1ULL << 20)
 #define GIB (1ULL << 30)
@@ -30,6 +31,30 @@ static inline bool is_one_line(const char *text)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			return false;
 	return true;
+}
+
+/* What has become of made-up definitions. Many of both, or what they are made of tests nothing. */
+struct tally {
+	unsigned int taken, refused;
+};
+
+/* One more: is it taken? Else it is refused as the user's mistake, in one line. */
+static inline bool tally(struct tally *t, int ret, const struct err *err)
+{
+	if (!ret) {
+		t->taken++;
+		return true;
+	}
+	assert_int_equal(ret, -EINVAL);
+	assert_int_equal(err->kind, ERR_USER);
+	assert_true(is_one_line(err->text));
+	t->refused++;
+	return false;
+}
+
+static inline void assert_many_of_both(const struct tally *t)
+{
+	assert_true(t->taken > 100 && t->refused > 100);
 }
 
 static inline void assert_contains(const char *text, const char *part)
@@ -162,36 +187,78 @@ static inline void assert_same_string(const char *a, const char *b)
 		assert_true(a == b);
 }
 
+static inline void assert_same_value(const void *a, const void *b, const struct option *opt)
+{
+	char va[OPTION_VALUE_MAX], vb[OPTION_VALUE_MAX];
+
+	assert_int_equal(option_has_value(a, opt), option_has_value(b, opt));
+	if (opt->type == OPTION_LIST) {
+		const struct text_list *la = option_list(a, opt), *lb = option_list(b, opt);
+
+		assert_int_equal(la->count, lb->count);
+		for (unsigned int i = 0; i < la->count; i++)
+			assert_string_equal(la->text[i], lb->text[i]);
+		return;
+	}
+	if (opt->type == OPTION_TEXT || opt->type == OPTION_FILE) {
+		assert_same_string(option_text(a, opt), option_text(b, opt));
+		return;
+	}
+	option_format(a, opt, va);
+	option_format(b, opt, vb);
+	assert_string_equal(va, vb);
+}
+
+/* The same kinds, ids and values of keys, in the same order. */
+static inline void assert_same_devices(const struct vm_config *a, const struct vm_config *b)
+{
+	const struct device_config *da = a->devices, *db = b->devices;
+
+	for (; da && db; da = da->next, db = db->next) {
+		assert_ptr_equal(da->kind, db->kind);
+		assert_string_equal(da->id, db->id);
+		for (const struct option *key = da->kind->keys; key->name; key++)
+			assert_same_value(da, db, key);
+	}
+	assert_true(!da && !db);
+}
+
 /* Do both make the same VM? The default command line, spelled out or not, is the same one. */
 static inline void assert_same_vm(const struct vm_config *a, const struct vm_config *b)
 {
 	char *a_cmdline = config_cmdline(a), *b_cmdline = config_cmdline(b);
 
-	assert_int_equal(a->cpus, b->cpus);
-	assert_int_equal(a->memory, b->memory);
-	assert_int_equal(a->irqchip, b->irqchip);
-	assert_int_equal(a->ioapics, b->ioapics);
-	assert_int_equal(a->gic_irqs, b->gic_irqs);
-	assert_int_equal(a->gic_dist, b->gic_dist);
-	assert_int_equal(a->gic_cpu, b->gic_cpu);
-	assert_int_equal(a->have_gic_redist, b->have_gic_redist);
-	assert_int_equal(a->gic_redist, b->gic_redist);
-	assert_int_equal(a->its, b->its);
-	assert_int_equal(a->gic_its, b->gic_its);
-	assert_int_equal(a->gic_v2m, b->gic_v2m);
-	assert_int_equal(a->on_reboot, b->on_reboot);
-	assert_int_equal(a->timeout, b->timeout);
-	assert_int_equal(a->have_debug_exit, b->have_debug_exit);
-	assert_int_equal(a->debug_exit, b->debug_exit);
-	assert_int_equal(a->test_device, b->test_device);
-	assert_int_equal(a->kernel_format, b->kernel_format);
-	assert_int_equal(a->console, b->console);
-	assert_same_string(a->kernel, b->kernel);
-	assert_same_string(a->initrd, b->initrd);
-	assert_same_string(a->append, b->append);
+	for (const struct option *opt = option_table; opt->name; opt++)
+		if (opt->section && strcmp(opt->name, "cmdline"))
+			assert_same_value(a, b, opt);
 	assert_same_string(a_cmdline, b_cmdline);
+	assert_same_devices(a, b);
 	free(a_cmdline);
 	free(b_cmdline);
+}
+
+/* A dump without the comments that say where its values come from; the caller frees. */
+static inline char *without_sources(const char *dump)
+{
+	char *text = strdup(dump), *to = text;
+
+	assert_non_null(text);
+	while (*dump) {
+		const char *end = strchrnul(dump, '\n'), *stop = end;
+
+		for (const char *c = end; c > dump; c--)
+			if (c[0] == '#' && c[-1] == ' ' && stop == end)
+				stop = c - 1;
+		while (stop > dump && stop[-1] == ' ')
+			stop--;
+		memcpy(to, dump, (size_t)(stop - dump));
+		to += stop - dump;
+		if (*end)
+			*to++ = '\n';
+		dump = *end ? end + 1 : end;
+	}
+	*to = '\0';
+	return text;
 }
 
 /* Dumps a config whose paths are absolute, reads it back, and expects the same VM. */

@@ -106,6 +106,7 @@ struct fake_irqchip {
 	struct irqchip chip;
 	bool level[FAKE_LINES];
 	unsigned int raised[FAKE_LINES]; /* how often it went from low to high */
+	bool masked[FAKE_LINES];         /* what a device that asks is told */
 	unsigned int messages;           /* MSIs */
 	uint64_t msi_addr;               /* of the last one */
 	uint32_t msi_data;
@@ -119,6 +120,11 @@ static inline void fake_irqchip_set_line(struct irqchip *chip, uint32_t line, bo
 	if (level && !fake->level[line])
 		fake->raised[line]++;
 	fake->level[line] = level;
+}
+
+static inline bool fake_irqchip_unmasked(struct irqchip *chip, uint32_t line)
+{
+	return !((struct fake_irqchip *)chip)->masked[line];
 }
 
 static inline void fake_irqchip_send_msi(struct irqchip *chip, uint64_t addr, uint32_t data, uint32_t devid)
@@ -135,6 +141,7 @@ static inline void fake_irqchip_init(struct fake_irqchip *fake)
 {
 	static const struct irqchip_ops ops = {
 		.set_line = fake_irqchip_set_line,
+		.unmasked = fake_irqchip_unmasked,
 		.send_msi = fake_irqchip_send_msi,
 	};
 
@@ -156,17 +163,17 @@ struct fake_chardev {
 	unsigned int asked; /* calls of get() */
 };
 
-static inline bool fake_chardev_put(struct chardev *chr, uint8_t byte)
+static inline size_t fake_chardev_put(struct chardev *chr, const uint8_t *buf, size_t len)
 {
 	struct fake_chardev *fake = (struct fake_chardev *)chr;
+	size_t taken = 0;
 
-	if (!fake->room) {
-		fake->refused++;
-		return false;
+	while (taken < len && fake->room) {
+		fake->room--;
+		fake->out[fake->out_len++ % FAKE_CHARDEV_SIZE] = buf[taken++];
 	}
-	fake->room--;
-	fake->out[fake->out_len++ % FAKE_CHARDEV_SIZE] = byte;
-	return true;
+	fake->refused += taken < len;
+	return taken;
 }
 
 static inline size_t fake_chardev_get(struct chardev *chr, uint8_t *buf, size_t len)
@@ -188,6 +195,7 @@ static inline void fake_chardev_init(struct fake_chardev *fake)
 
 	memset(fake, 0, sizeof(*fake));
 	fake->chr.ops = &ops;
+	fake->chr.connected = true;
 	fake->room = SIZE_MAX;
 }
 
@@ -278,7 +286,7 @@ static inline void rig_plug(struct rig *rig, const struct device_class *class, u
 	rig->base = base;
 	rig->size = size;
 	rig->line = line;
-	assert_int_equal(device_create(&rig->dev, class, &rig->host, irq, &err), 0);
+	assert_int_equal(device_create(&rig->dev, class, &rig->host, irq, 0, &err), 0);
 	assert_int_equal(bus_add(&rig->bus, base, size, rig->dev), 0);
 }
 
@@ -287,6 +295,13 @@ static inline void rig_finish(struct rig *rig)
 {
 	device_destroy(rig->dev);
 	assert_null(rig->clock.armed);
+}
+
+/* rig_finish() for cmocka, if setup has left the rig at *state. */
+static inline int rig_teardown(void **state)
+{
+	rig_finish(*state);
+	return 0;
 }
 
 static inline bool rig_line(const struct rig *rig)

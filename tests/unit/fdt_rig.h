@@ -24,6 +24,7 @@ static inline struct machine make(enum platform platform, unsigned int cpus, uin
 	struct err err;
 
 	assert_int_equal(machine_init(&m, platform, cpus, ram, &err), 0);
+	assert_int_equal(machine_add_virtio(&m, 8, &err), 0);
 	m.cmdline = "console=ttyS0 quiet";
 	return m;
 }

@@ -39,16 +39,16 @@ static inline long fill(void *opaque, uint8_t *buf, size_t size)
 }
 
 static inline int unpack_pieces(const uint8_t *data, size_t size, size_t piece, uint8_t *out, size_t capacity,
-				struct gunzip_result *result)
+				struct unpack_result *result)
 {
 	struct source s = { .data = data, .size = size, .piece = piece };
-	struct inflate_input in = { .fill = fill, .opaque = &s };
+	struct unpack_input in = { .fill = fill, .opaque = &s };
 
 	return gunzip(&in, out, capacity, result);
 }
 
 static inline int unpack(const uint8_t *data, size_t size, uint8_t *out, size_t capacity,
-			 struct gunzip_result *result)
+			 struct unpack_result *result)
 {
 	return unpack_pieces(data, size, SIZE_MAX, out, capacity, result);
 }
@@ -149,7 +149,7 @@ static inline void put_stored_member(struct writer *w, const char *text)
 
 static inline void expect_text(const struct writer *w, const char *text)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	uint8_t out[1024];
 
 	assert_int_equal(unpack(w->data, (w->bits + 7) / 8, out, sizeof(out), &result), 0);
@@ -159,7 +159,7 @@ static inline void expect_text(const struct writer *w, const char *text)
 
 static inline void expect_corrupt(const struct writer *w, const char *reason)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	uint8_t out[1024];
 
 	assert_int_equal(unpack(w->data, (w->bits + 7) / 8, out, sizeof(out), &result), -EBADMSG);

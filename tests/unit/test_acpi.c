@@ -36,6 +36,7 @@ static struct machine make(unsigned int cpus)
 	struct err err;
 
 	assert_int_equal(machine_init(&m, PLATFORM_PC, cpus, 256ULL << 20, &err), 0);
+	assert_int_equal(machine_add_virtio(&m, 32, &err), 0);
 	m.irqchip = (struct irqchip_desc){ .kind = IRQCHIP_APIC,
 					   .lapic_base = 0xfee00000,
 					   .ioapic = { { .base = 0xfec00000, .id = 5, .pins = 24 } },
@@ -414,8 +415,7 @@ static void asl_device(FILE *asl, const struct machine_device *dev)
 {
 	const char *name = dev->class->name;
 
-	fprintf(asl, "Device (%c%c%c%X) {\n", toupper(name[0]), toupper(name[1]), toupper(name[2]),
-		dev->instance);
+	fprintf(asl, "Device (%c%c%02X) {\n", toupper(name[0]), toupper(name[1]), dev->instance);
 	fprintf(asl, "Name (_HID, \"%s\")\nName (_UID, %u)\n", dev->class->hid, dev->instance);
 	fprintf(asl, "Name (_CRS, ResourceTemplate () {\n");
 	if (dev->space == SPACE_PIO)
@@ -425,8 +425,8 @@ static void asl_device(FILE *asl, const struct machine_device *dev)
 		fprintf(asl, "Memory32Fixed (ReadWrite, 0x%08x, 0x%x)\n", (unsigned int)dev->base,
 			(unsigned int)dev->size);
 	if (dev->line != NO_LINE)
-		fprintf(asl, "Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { %d }\n",
-			dev->line);
+		fprintf(asl, "Interrupt (ResourceConsumer, %s, ActiveHigh, Exclusive) { %d }\n",
+			dev->class->edge ? "Edge" : "Level", dev->line);
 	fprintf(asl, "})\n}\n");
 }
 
@@ -451,6 +451,11 @@ static void dsdt_says_what_the_machine_is(void **state)
 	for (unsigned int i = 0; i < m.nr_devices; i++)
 		if (m.device[i].class->hid)
 			asl_device(asl, &m.device[i]);
+	fprintf(asl, "Device (PWRB) { Name (_HID, \"PNP0C0C\") Name (_UID, 0) }\n");
+	fprintf(asl, "Device (GED0) { Name (_HID, \"ACPI0013\") Name (_UID, 0)\n"
+		     "Name (_CRS, ResourceTemplate () {\n"
+		     "Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) { 9 }\n})\n"
+		     "Method (_EVT, 1) { Notify (PWRB, 0x80) } }\n");
 	fprintf(asl, "}\nName (\\_S5, Package () { 5, 0, 0, 0 })\n}\n");
 	assert_int_equal(fclose(asl), 0);
 	put_file(w, "source.asl", source, size);

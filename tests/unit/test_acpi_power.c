@@ -21,16 +21,9 @@ static struct rig rig;
 
 static int setup(void **state)
 {
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
-	rig_plug(&rig, &acpi_power_class, 0x600, ACPI_POWER_SIZE, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_finish(&rig);
+	rig_plug(&rig, &acpi_power_class, 0x600, ACPI_POWER_SIZE, 9);
 	return 0;
 }
 
@@ -96,6 +89,31 @@ static void test_reset(void **state)
 	assert_int_equal(events(), 1);
 }
 
+/* An edge, and the line is free for the next one. */
+static void test_the_button_is_an_edge(void **state)
+{
+	(void)state;
+	assert_true(acpi_power_class.edge);
+	for (unsigned int i = 1; i <= 3; i++) {
+		assert_true(acpi_power_class.press_power(rig.dev));
+		assert_int_equal(rig.irqchip.raised[9], i);
+		assert_false(rig_line(&rig));
+	}
+	assert_int_equal(events(), 0); /* what comes of it is the guest's affair */
+}
+
+/* What the guest cannot hear is not said to have been pressed. */
+static void test_the_button_of_a_deaf_guest(void **state)
+{
+	(void)state;
+	rig.irqchip.masked[9] = true;
+	assert_false(acpi_power_class.press_power(rig.dev));
+	assert_int_equal(rig.irqchip.raised[9], 0);
+	rig.irqchip.masked[9] = false;
+	assert_true(acpi_power_class.press_power(rig.dev));
+	assert_int_equal(rig.irqchip.raised[9], 1);
+}
+
 static void test_fuzz(void **state)
 {
 	uint64_t seed = 0x600;
@@ -109,7 +127,7 @@ static void test_fuzz(void **state)
 	assert_int_equal(rig.events[GUEST_PANIC], 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 
 int main(void)
 {
@@ -119,6 +137,8 @@ int main(void)
 		TEST(test_sleep_control_reads_back),
 		TEST(test_sleep_status),
 		TEST(test_reset),
+		TEST(test_the_button_is_an_edge),
+		TEST(test_the_button_of_a_deaf_guest),
 		TEST(test_fuzz),
 	};
 

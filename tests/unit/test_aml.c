@@ -81,6 +81,19 @@ static void scopes_devices_packages(void **state)
 	       0x08, '_', 'U', 'I', 'D', 0x12, 5, 2, 0x0a, 5, 0); /* PackageOp, length 5, 2 elements */
 }
 
+static void methods(void **state)
+{
+	struct aml a = start();
+	size_t method;
+
+	(void)state;
+	method = aml_method(&a, "_EVT", 1);
+	aml_notify(&a, "PWRB", 0x80);
+	aml_end(&a, method);
+	expect(&a, 0x14, 0x0d, '_', 'E', 'V', 'T', 0x01, /* MethodOp, length 13, one argument */
+	       0x86, 'P', 'W', 'R', 'B', 0x0a, 0x80);    /* NotifyOp, name, value */
+}
+
 static void buffers(void **state)
 {
 	struct aml a = start();
@@ -148,11 +161,13 @@ static void resources(void **state)
 	(void)state;
 	aml_resource_io(&a, 0x3f8, 8);
 	aml_resource_memory32(&a, 0xd0001000, 0x1000);
-	aml_resource_interrupt(&a, 17);
+	aml_resource_interrupt(&a, 17, false);
+	aml_resource_interrupt(&a, 18, true);
 	aml_resource_end(&a);
 	expect(&a, 0x47, 0x01, 0xf8, 0x03, 0xf8, 0x03, 0x01, 0x08, /* I/O port, 16-bit decode */
 	       0x86, 0x09, 0x00, 0x01, 0x00, 0x10, 0x00, 0xd0, 0x00, 0x10, 0x00, 0x00, /* memory, writable */
 	       0x89, 0x06, 0x00, 0x01, 0x01, 0x11, 0x00, 0x00, 0x00, /* consumer, level, high */
+	       0x89, 0x06, 0x00, 0x03, 0x01, 0x12, 0x00, 0x00, 0x00, /* consumer, edge, high */
 	       0x79, 0x00);
 }
 
@@ -187,6 +202,7 @@ int main(void)
 		cmocka_unit_test(integers),
 		cmocka_unit_test(names_and_strings),
 		cmocka_unit_test(scopes_devices_packages),
+		cmocka_unit_test(methods),
 		cmocka_unit_test(buffers),
 		cmocka_unit_test(package_lengths),
 		cmocka_unit_test(resources),

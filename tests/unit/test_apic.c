@@ -339,6 +339,24 @@ static void test_several_ioapics(void **state)
 	}
 }
 
+/* A device may ask whether its line leads anywhere; each of several I/O APICs has its own. */
+static void test_a_line_is_unmasked(void **state)
+{
+	(void)state;
+	start_with_lines(1, 48);
+	for (unsigned int gsi = 0; gsi < 50; gsi++) {
+		const struct irq_line irq = { .chip = &apic->chip, .line = gsi };
+
+		assert_false(irq_line_unmasked(&irq));
+		if (gsi >= 48)
+			continue; /* there is no such line */
+		set_entry(gsi, 0, 0x51);
+		assert_true(irq_line_unmasked(&irq));
+		set_entry(gsi, 0, 0x51 | 0x10000);
+		assert_false(irq_line_unmasked(&irq));
+	}
+}
+
 static void test_destroying_nothing(void **state)
 {
 	(void)state;
@@ -366,6 +384,7 @@ int main(void)
 		TEST(test_an_edge_from_line_to_eoi),
 		TEST(test_a_level_that_nobody_took),
 		TEST(test_several_ioapics),
+		TEST(test_a_line_is_unmasked),
 		TEST(test_destroying_nothing),
 	};
 

@@ -150,7 +150,7 @@ static void test_device_create_fails(void **state)
 
 	(void)state;
 	destroyed = 0;
-	assert_int_equal(device_create(&dev, &class, NULL, (struct irq_line){ NULL, 0 }, &err), -EIO);
+	assert_int_equal(device_create(&dev, &class, NULL, (struct irq_line){ NULL, 0 }, 0, &err), -EIO);
 	assert_null(dev);
 	assert_string_equal(err.text, "no luck");
 	assert_int_equal(destroyed, 0);
@@ -223,7 +223,8 @@ static void test_lookup(void **state)
 		unsigned int at = order[i];
 
 		assert_int_equal(
-			device_create(&dev[at], &byte_class, &host, (struct irq_line){ NULL, 0 }, &err), 0);
+			device_create(&dev[at], &byte_class, &host, (struct irq_line){ NULL, 0 }, 0, &err),
+			0);
 		assert_int_equal(bus_add(&bus, 0x40 * at + 0x10, 4 + at, dev[at]), 0);
 	}
 	for (unsigned int addr = 0; addr < 0x240; addr++) {

@@ -22,7 +22,6 @@ static void the_platform_is_arm(void **state)
 {
 	(void)state;
 	assert_int_equal(host_platform, PLATFORM_ARM);
-	assert_string_equal(default_cmdline, "console=ttyS0");
 }
 
 static void every_gic_option_is_taken(void **state)
@@ -54,6 +53,22 @@ static void every_gic_option_is_taken(void **state)
 	config_finish(&cfg);
 	REFUSES("--irqchip: \"apic\" does not exist on aarch64; allowed here is auto, gicv3, gicv2, gicv2-user",
 		"--irqchip", "apic");
+}
+
+/* As many as there are slots: the last ones' lines are beyond those of the smallest GIC. */
+static void each_device_has_a_line(void **state)
+{
+	char text[2048] = "[machine]\ngic-irqs = 64\n", path[64];
+	int fd;
+
+	(void)state;
+	for (unsigned int i = 0; i < 32; i++)
+		sprintf(text + strlen(text), "[disk d%u]\npath = p\n", i);
+	fd = hold_bytes(text, strlen(text), path);
+	refuse_args(COMMAND_RUN, ":2: gic-irqs: 64 is not allowed; virtio-mmio at 0x",
+		    ARGS("-f", path, "/Image"));
+	TAKES("-f", path, "--gic-irqs", "96");
+	close(fd);
 }
 
 static void a_kernel_may_be_flat(void **state)
@@ -264,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_platform_is_arm),
 		cmocka_unit_test(every_gic_option_is_taken),
+		cmocka_unit_test(each_device_has_a_line),
 		cmocka_unit_test(a_kernel_may_be_flat),
 		cmocka_unit_test(interrupts),
 		cmocka_unit_test(addresses),

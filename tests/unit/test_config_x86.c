@@ -13,7 +13,6 @@ static void the_platform_is_a_pc(void **state)
 {
 	(void)state;
 	assert_int_equal(host_platform, PLATFORM_PC);
-	assert_string_equal(default_cmdline, "console=ttyS0");
 }
 
 static void at_most_1024_cpus(void **state)
@@ -76,6 +75,44 @@ static void a_debug_exit_is_at_a_port(void **state)
 	       "vmlinuz", "--debug-exit", "0xfffd");
 	REFUSE("--debug-exit: \"f4\" is not allowed", "vmlinuz", "--debug-exit", "f4");
 	REFUSE("--debug-exit", "vmlinuz", "--debug-exit");
+	REFUSE("debug-exit: port 0x3f8 to 0x3fb overlaps serial", "vmlinuz", "--debug-exit", "0x3f8");
+	REFUSE("debug-exit: port 0xe0 to 0xe3 overlaps test-scratch", "vmlinuz", "--test-device",
+	       "--debug-exit", "0xe0");
+}
+
+static void found(const char *text)
+{
+	assert_true(is_one_line(text));
+}
+
+/* How many mistakes does vireo check find, and has it those that run names with FILE:LINE? */
+static void check_finds(const char *text, unsigned int count, const char *part)
+{
+	struct mistakes m = { .found = found };
+	struct vm_config cfg;
+	struct err err;
+	char path[64];
+	int fd = hold_bytes(text, strlen(text), path);
+
+	assert_int_equal(config_check_file(&cfg, path, &m, &err), 0);
+	config_finish(&cfg);
+	assert_int_equal(m.count, count);
+	if (part)
+		refuse_args(COMMAND_SMOKE, part, ARGS("-f", path, "-k", "k"));
+	close(fd);
+}
+
+static void check_knows_the_machine(void **state)
+{
+	(void)state;
+	check_finds("[machine]\ndebug-exit = 0x3f8\n", 1,
+		    ":2: debug-exit: port 0x3f8 to 0x3fb overlaps serial");
+	check_finds("[matrix]\ndebug-exit = 0xf4, 0x3f8, 0x3f9\n", 2, ":2: debug-exit: port 0x3f8");
+	check_finds("[machine]\nirqchip = apic-kernel\nioapics = 2\n", 1,
+		    ":2: irqchip: apic-kernel has 24 interrupt lines, and this machine 48");
+	check_finds("[matrix]\nirqchip = apic, apic-kernel, apic-split\nioapics = 1, 2\n", 1,
+		    ":2: irqchip: ");
+	check_finds("[machine]\nirqchip = apic-kernel\ndebug-exit = 0xf4\n", 0, NULL);
 }
 
 static void the_test_device_is_on_or_off(void **state)
@@ -167,6 +204,7 @@ int main(void)
 		cmocka_unit_test(the_interrupt_controller_is_an_apic),
 		cmocka_unit_test(one_to_eight_ioapics),
 		cmocka_unit_test(a_debug_exit_is_at_a_port),
+		cmocka_unit_test(check_knows_the_machine),
 		cmocka_unit_test(the_test_device_is_on_or_off),
 		cmocka_unit_test(the_kernel_tells_its_format),
 		cmocka_unit_test(gic_options_are_said_to_be_for_aarch64),

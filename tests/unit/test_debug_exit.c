@@ -14,16 +14,9 @@ static struct rig rig;
 
 static int setup(void **state)
 {
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
 	rig_plug(&rig, &debug_exit_class, 0xf4, 4, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_finish(&rig);
 	return 0;
 }
 
@@ -66,7 +59,7 @@ static void reading_ends_nothing(void **state)
 	assert_int_equal(rig.leaves, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 
 int main(void)
 {

@@ -98,10 +98,7 @@ static int setup(void **state)
 static void load(struct rig *rig, bool with_initrd)
 {
 	rig_file(rig->kernel, elf.data, sizeof(elf.data));
-	if (rig_load(rig, with_initrd) != 0)
-		fail_msg("%s", rig->err.text);
-	if (boot_finish(&rig->boot, &rig->m, &rig->mem, NULL, 0, &rig->entry, &rig->err) != 0)
-		fail_msg("%s", rig->err.text);
+	rig_boot(rig, with_initrd);
 }
 
 static void refuse(struct rig *rig, const char *why)

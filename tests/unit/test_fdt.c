@@ -193,6 +193,8 @@ static void check_props(const void *fdt, const char *path, const struct device_c
 			has_cells(fdt, clock_path, "#clock-cells", 1, 0);
 			has_cells(fdt, clock_path, "clock-frequency", 1, p->value);
 			break;
+		case PROP_POWER: /* a_power_key() */
+			break;
 		}
 	}
 }
@@ -233,10 +235,10 @@ static void check_devices(const struct machine *m)
 				  (unsigned int)dev->size);
 		if (dev->line == NO_LINE)
 			has_not(fdt, path, "interrupts");
-		else if (m->platform == PLATFORM_PC) /* level-triggered, active high, in both */
-			has_cells(fdt, path, "interrupts", 2, dev->line, 1);
+		else if (m->platform == PLATFORM_PC) /* active high in both: rising edge, or level */
+			has_cells(fdt, path, "interrupts", 2, dev->line, dev->class->edge ? 3 : 1);
 		else
-			has_cells(fdt, path, "interrupts", 3, 0, dev->line, 4);
+			has_cells(fdt, path, "interrupts", 3, 0, dev->line, dev->class->edge ? 1 : 4);
 		check_props(fdt, path, dev->class);
 	}
 	assert_int_equal(count_compatible(fdt, "virtio,mmio"), 8);
@@ -274,7 +276,7 @@ static void known_nodes(void **state)
 	assert_int_equal(fdt_node_check_compatible(fdt, node(fdt, "/pl031@40001000"), "arm,primecell"), 0);
 	has_string(fdt, "/pl031@40001000", "clock-names", "apb_pclk");
 	has_cells(fdt, "/virtio-mmio@40017000", "reg", 4, 0, 0x40017000, 0, 0x1000);
-	has_cells(fdt, "/virtio-mmio@40017000", "interrupts", 3, 0, 23, 4);
+	has_cells(fdt, "/virtio-mmio@40017000", "interrupts", 3, 0, 23, 1);
 	has_flag(fdt, "/virtio-mmio@40017000", "dma-coherent");
 	free(fdt);
 
@@ -283,7 +285,45 @@ static void known_nodes(void **state)
 	has_cells(fdt, "/isa@i0/serial@i3f8", "interrupts", 2, 4, 1);
 	assert_int_equal(fdt_node_check_compatible(fdt, node(fdt, "/isa@i0/cmos@i70"), "motorola,mc146818"),
 			 0);
-	has_cells(fdt, "/virtio-mmio@d0007000", "interrupts", 2, 23, 1);
+	has_cells(fdt, "/virtio-mmio@d0007000", "interrupts", 2, 23, 3);
+	free(fdt);
+}
+
+/*
+ * Bindings "ARM PL061 GPIO controller" (what it requires) and "GPIO attached keys": pin 3, active high, is
+ * Linux's KEY_POWER.
+ */
+static void a_power_key(void **state)
+{
+	struct machine arm = make_gicv2(1), pc = make_pc(1, 256 * MIB);
+	const fdt32_t *gpios;
+	void *fdt = build(&arm);
+	int len;
+
+	(void)state;
+	assert_int_equal(fdt_node_check_compatible(fdt, node(fdt, "/pl061@40003000"), "arm,pl061"), 0);
+	assert_int_equal(fdt_node_check_compatible(fdt, node(fdt, "/pl061@40003000"), "arm,primecell"), 0);
+	has_cells(fdt, "/pl061@40003000", "reg", 4, 0, 0x40003000, 0, 0x1000);
+	has_cells(fdt, "/pl061@40003000", "interrupts", 3, 0, 2, 4);
+	has_string(fdt, "/pl061@40003000", "clock-names", "apb_pclk");
+	has_flag(fdt, "/pl061@40003000", "gpio-controller");
+	has_cells(fdt, "/pl061@40003000", "#gpio-cells", 1, 2);
+	has_flag(fdt, "/pl061@40003000", "interrupt-controller");
+	has_cells(fdt, "/pl061@40003000", "#interrupt-cells", 1, 2);
+
+	has_string(fdt, "/gpio-keys", "compatible", "gpio-keys");
+	has_cells(fdt, "/gpio-keys/power", "linux,code", 1, 116);
+	gpios = prop(fdt, "/gpio-keys/power", "gpios", &len);
+	assert_int_equal(len, 3 * 4);
+	assert_int_equal(fdt_node_offset_by_phandle(fdt, fdt32_to_cpu(gpios[0])),
+			 node(fdt, "/pl061@40003000"));
+	assert_int_equal(fdt32_to_cpu(gpios[1]), 3);
+	assert_int_equal(fdt32_to_cpu(gpios[2]), 0);
+	free(fdt);
+
+	/* Linux takes no such thing from a PC's tree. */
+	fdt = build(&pc);
+	assert_true(fdt_path_offset(fdt, "/gpio-keys") < 0);
 	free(fdt);
 }
 
@@ -375,6 +415,7 @@ int main(void)
 		cmocka_unit_test(devices_pc),
 		cmocka_unit_test(devices_arm),
 		cmocka_unit_test(known_nodes),
+		cmocka_unit_test(a_power_key),
 		cmocka_unit_test(clocks_are_shared),
 		cmocka_unit_test(dtc_has_no_warnings),
 	};

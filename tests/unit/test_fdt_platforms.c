@@ -236,8 +236,8 @@ static void pc_several_ioapics(void **state)
 	assert_true(node(fdt, "/interrupt-controller@fec01000") <
 		    node(fdt, "/interrupt-controller@fec02000"));
 	has_not(fdt, "/virtio-mmio@d0000000", "interrupt-parent");
-	has_cells(fdt, "/virtio-mmio@d0000000", "interrupts", 2, 16, 1);
-	has_cells(fdt, "/virtio-mmio@d0001000", "interrupts", 2, 2, 1);
+	has_cells(fdt, "/virtio-mmio@d0000000", "interrupts", 2, 16, 3);
+	has_cells(fdt, "/virtio-mmio@d0001000", "interrupts", 2, 2, 3);
 	parent = prop(fdt, "/virtio-mmio@d0001000", "interrupt-parent", &len);
 	assert_int_equal(len, 4);
 	assert_int_equal(fdt_node_offset_by_phandle(fdt, fdt32_to_cpu(*parent)),

@@ -20,19 +20,12 @@ static int setup(void **state)
 {
 	struct err err;
 
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
 	if (machine_init(&machine, PLATFORM_PC, 254, 5ULL << 30, &err))
 		return -1;
 	rig.host.machine = &machine;
 	rig_plug(&rig, &fw_cfg_class, 0x510, 2, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_finish(&rig);
 	return 0;
 }
 
@@ -102,7 +95,7 @@ static void any_access_is_harmless(void **state)
 	assert_int_equal(item(0x00, 4), 0x554d4551);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 
 int main(void)
 {

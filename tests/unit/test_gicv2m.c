@@ -26,17 +26,10 @@ static struct rig rig;
 
 static int setup(void **state)
 {
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
 	rig_plug(&rig, &gicv2m_class, BASE, 0x1000, FIRST);
 	gicv2m_set_lines(rig.dev, COUNT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_finish(&rig);
 	return 0;
 }
 
@@ -209,7 +202,7 @@ static void anything_goes(void **state)
 		assert_true(rig.irqchip.raised[i] == 0 || (i >= FIRST && i < FIRST + COUNT));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, rig_teardown)
 
 int main(void)
 {

@@ -128,6 +128,22 @@ static void a_guest_cannot_write_to_a_read_only_range(void **state)
 	assert_ptr_equal(guest_mem_load(&mem, ROM_BASE, ROM_SIZE), rom);
 }
 
+static void nothing_is_loaded_into_a_window(void **state)
+{
+	struct guest_mem mem = { 0 };
+	uint8_t byte = 1;
+
+	(void)state;
+	assert_int_equal(guest_mem_add(&mem, RAM_BASE, RAM_SIZE, ram, false), 0);
+	assert_int_equal(guest_mem_add_window(&mem, ROM_BASE, ROM_SIZE, rom, false), 0);
+	assert_int_equal(guest_mem_add_window(&mem, ROM_BASE, 1, rom, false), -EINVAL);
+	assert_null(guest_mem_load(&mem, ROM_BASE, 1));
+	assert_ptr_equal(guest_mem_load(&mem, RAM_BASE, 1), ram);
+	/* To the guest and to devices it is memory like any other. */
+	assert_ptr_equal(guest_mem_ptr_write(&mem, ROM_BASE, ROM_SIZE), rom);
+	assert_int_equal(guest_mem_read(&mem, ROM_BASE, &byte, 1), 0);
+}
+
 static void copies_all_or_nothing(void **state)
 {
 	struct guest_mem mem = three_ranges();
@@ -200,6 +216,7 @@ int main(void)
 		cmocka_unit_test(an_access_lies_within_one_range),
 		cmocka_unit_test(an_empty_access_has_no_address_but_succeeds),
 		cmocka_unit_test(a_guest_cannot_write_to_a_read_only_range),
+		cmocka_unit_test(nothing_is_loaded_into_a_window),
 		cmocka_unit_test(copies_all_or_nothing),
 		cmocka_unit_test(refuses_bad_ranges),
 		cmocka_unit_test(one_range_can_be_the_whole_address_space_but_one),

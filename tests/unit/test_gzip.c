@@ -37,7 +37,7 @@ static size_t dynamic_text(char *text, size_t size)
 
 static void unpacks_fixed_codes(void **state)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	uint8_t out[100];
 
 	(void)state;
@@ -48,7 +48,7 @@ static void unpacks_fixed_codes(void **state)
 
 static void unpacks_dynamic_codes_from_pieces_of_any_size(void **state)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	char text[512];
 	size_t len = dynamic_text(text, sizeof(text));
 
@@ -110,7 +110,7 @@ static void an_empty_file_is_no_error(void **state)
 
 static void never_writes_beyond_the_capacity(void **state)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	char text[512];
 	size_t len = dynamic_text(text, sizeof(text));
 
@@ -128,7 +128,7 @@ static void never_writes_beyond_the_capacity(void **state)
 
 static void truncation_is_noticed_at_every_byte(void **state)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	uint8_t out[512];
 
 	(void)state;
@@ -145,7 +145,7 @@ static void truncation_is_noticed_at_every_byte(void **state)
 /* The CRC finds every flipped bit that is not in a field without meaning (time, flags of the packer). */
 static void a_flipped_bit_never_changes_the_output_unnoticed(void **state)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	uint8_t data[sizeof(dynamic_gz)], out[512];
 	char text[512];
 	size_t len = dynamic_text(text, sizeof(text));
@@ -173,8 +173,8 @@ static void a_flipped_bit_never_changes_the_output_unnoticed(void **state)
 static void an_error_of_the_input_is_passed_on(void **state)
 {
 	struct source s = { .data = dynamic_gz, .size = 40, .piece = 7, .error = -EIO };
-	struct inflate_input in = { .fill = fill, .opaque = &s };
-	struct gunzip_result result;
+	struct unpack_input in = { .fill = fill, .opaque = &s };
+	struct unpack_result result;
 	uint8_t out[512];
 
 	(void)state;
@@ -306,7 +306,7 @@ static void unpacks_what_gzip_packs(void **state)
 	(void)state;
 	mixed_data(data, 1000000);
 	for (size_t i = 0; i < 3 * sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct gunzip_result result;
+		struct unpack_result result;
 		size_t size = sizes[i / 3], packed_size = 0;
 		uint8_t *packed = NULL;
 		int status = run_gzip(levels[i % 3], data, size, &packed, &packed_size);

@@ -28,16 +28,9 @@ static struct rig rig;
 
 static int setup(void **state)
 {
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
 	rig_plug(&rig, &i8042_class, 0x60, 5, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_finish(&rig);
 	return 0;
 }
 
@@ -205,7 +198,7 @@ static void test_fuzz(void **state)
 	assert_int_equal(ask(0xd0) & 1, 1);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 
 int main(void)
 {

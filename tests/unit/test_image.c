@@ -298,15 +298,81 @@ static void closing_a_zeroed_image_closes_nothing(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
+/* --- progress --- */
+
+static struct {
+	unsigned int calls, most;
+	uint64_t done, size;
+} seen;
+
+static bool look(void *ctx, const char *what, const char *path_, uint64_t done, uint64_t size)
+{
+	assert_ptr_equal(ctx, &seen);
+	assert_string_equal(what, "kernel");
+	assert_string_equal(path_, path);
+	assert_true(done >= seen.done);
+	seen.done = done;
+	seen.size = size;
+	return ++seen.calls <= seen.most;
+}
+
+static void watch(unsigned int most)
+{
+	memset(&seen, 0, sizeof(seen));
+	seen.most = most;
+	image_set_progress(look, &seen);
+}
+
+static void tells_how_far_it_is(void **state)
+{
+	static uint8_t data[20 * MIB];
+	struct image img;
+	struct err err;
+
+	(void)state;
+	make_file(data, sizeof(data));
+	watch(1000);
+	assert_int_equal(image_open(&img, "kernel", path, 64 * MIB, &err), 0);
+	assert_int_equal(image_read(&img, 0, data, sizeof(data), &err), 0);
+	assert_true(seen.calls > 1);
+	assert_true(seen.done == sizeof(data) && seen.size == sizeof(data));
+	watch(1);
+	assert_int_equal(image_read(&img, 0, data, sizeof(data), &err), -ECANCELED);
+	image_close(&img);
+	image_set_progress(NULL, NULL);
+}
+
+/* A FIFO that nobody writes to: it is asked again and again whether to go on. */
+static void a_pipe_that_gives_nothing_can_be_left(void **state)
+{
+	struct image img;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	watch(1);
+	assert_int_equal(image_open(&img, "kernel", path, MIB, &err), -ECANCELED);
+	assert_int_equal(seen.calls, 2);
+	assert_true(seen.done == 0 && seen.size == 0);
+	image_set_progress(NULL, NULL);
+}
+
 int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 	const struct CMUnitTest tests[] = {
-		test(reads_any_part_of_a_regular_file),        test(a_range_beyond_the_end_is_truncation),
-		test(a_file_that_shrinks_is_noticed),          test(refuses_what_is_no_file_to_load),
-		test(refuses_files_it_may_not_read),           test(reads_a_pipe_to_its_end),
-		test(a_pipe_may_not_be_longer_than_the_limit), test(an_empty_pipe_is_an_empty_file),
-		test(files_of_unknown_size_are_streams),       test(closing_a_zeroed_image_closes_nothing),
+		test(reads_any_part_of_a_regular_file),
+		test(a_range_beyond_the_end_is_truncation),
+		test(a_file_that_shrinks_is_noticed),
+		test(refuses_what_is_no_file_to_load),
+		test(refuses_files_it_may_not_read),
+		test(reads_a_pipe_to_its_end),
+		test(a_pipe_may_not_be_longer_than_the_limit),
+		test(an_empty_pipe_is_an_empty_file),
+		test(files_of_unknown_size_are_streams),
+		test(closing_a_zeroed_image_closes_nothing),
+		test(tells_how_far_it_is),
+		test(a_pipe_that_gives_nothing_can_be_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,7 @@ static void decodes_codes_of_every_length(void **state)
 
 static void stored_blocks_respect_the_capacity(void **state)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	struct writer w = { 0 };
 	uint8_t out[16];
 
@@ -114,7 +114,7 @@ static void stored_blocks_respect_the_capacity(void **state)
 
 static void truncated_stored_blocks_are_noticed(void **state)
 {
-	struct gunzip_result result;
+	struct unpack_result result;
 	struct writer w = { 0 };
 	uint8_t out[64];
 

@@ -69,7 +69,7 @@ static void connect_to(bool (*deliver)(void *ctx, const struct apic_message *msg
 
 static int setup(void **state)
 {
-	(void)state;
+	*state = &rig;
 	memset(routed, 0, sizeof(routed));
 	nr_routed = 0;
 	rig_init(&rig);
@@ -77,13 +77,6 @@ static int setup(void **state)
 	connect_to(take_message);
 	nr_sent = 0;
 	accepted = true;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_finish(&rig);
 	return 0;
 }
 
@@ -559,7 +552,24 @@ static void test_unconnected(void **state)
 	assert_int_equal(entry(3), LEVEL | 0x71);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* What the mask bit says, of pins that exist. */
+static void test_says_what_is_unmasked(void **state)
+{
+	(void)state;
+	for (unsigned int pin = 0; pin < 24; pin++) {
+		assert_false(ioapic_unmasked(rig.dev, pin)); /* as after reset */
+		set_entry(pin, 0x30 + pin);
+		assert_true(ioapic_unmasked(rig.dev, pin));
+		set_entry(pin, MASKED | (0x30 + pin));
+		assert_false(ioapic_unmasked(rig.dev, pin));
+	}
+	set_entry(5, LEVEL | 0x35);
+	assert_true(ioapic_unmasked(rig.dev, 5));
+	assert_false(ioapic_unmasked(rig.dev, 24));
+	assert_false(ioapic_unmasked(rig.dev, UINT32_MAX));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
 int main(void)
 {
@@ -590,6 +600,7 @@ int main(void)
 		TEST(test_routes_follow_the_entries),
 		TEST(test_a_route_lasts_until_its_eoi),
 		TEST(test_routes_come_first),
+		TEST(test_says_what_is_unmasked),
 		TEST(test_unconnected),
 	};
 

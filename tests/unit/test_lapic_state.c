@@ -194,7 +194,8 @@ static void refuse(const struct lapic_state *state, const char *part)
 static void test_another_lapics_state_is_refused(void **state)
 {
 	(void)state;
-	REFUSE("version 2", s.version = 2);
+	REFUSE("version 3", s.version = 3);
+	REFUSE("version 1", s.version = 1);
 	REFUSE("version 0", s.version = 0);
 	REFUSE("APIC id 6", s.id = 6);
 	REFUSE("7 Hz", s.timer_hz = 7);

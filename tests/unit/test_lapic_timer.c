@@ -387,6 +387,17 @@ static void test_tsc_deadline(void **state)
 	assert_false(interrupted());
 }
 
+/* A thread that stands still for two seconds, of the four to the deadline, leaves two. */
+static void test_tsc_deadline_is_not_early(void **state)
+{
+	(void)state;
+	start(DEADLINE);
+	rig.tsc_takes = 2000 * MS;
+	arm_tsc(rig.tsc + 8000000000);
+	assert_false(interrupts_after(2000 * MS - 1));
+	assert_true(interrupts_after(1));
+}
+
 static void test_tsc_deadline_in_the_past_fires_at_once(void **state)
 {
 	(void)state;
@@ -536,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_changing_the_divisor_while_running),
 		cmocka_unit_test(test_a_count_beyond_the_clock),
 		cmocka_unit_test(test_tsc_deadline),
+		cmocka_unit_test(test_tsc_deadline_is_not_early),
 		cmocka_unit_test(test_tsc_deadline_in_the_past_fires_at_once),
 		cmocka_unit_test(test_tsc_deadline_of_zero_disarms),
 		cmocka_unit_test(test_a_new_tsc_deadline_replaces_the_old),

@@ -116,10 +116,16 @@ static void instances_follow_each_other(void **state)
 	(void)state;
 	for (enum platform p = 0; p < PLATFORM_COUNT; p++) {
 		struct machine m = make(p, 1, 256 * MIB);
-		const struct machine_device *first = machine_find(&m, "virtio-mmio");
+		const struct machine_device *first;
+		struct err err;
 
+		assert_null(machine_find(&m, "virtio-mmio")); /* none was asked for */
+		assert_int_equal(machine_add_virtio(&m, 33, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "room for 32"));
+		assert_int_equal(machine_add_virtio(&m, 32, &err), 0);
+		first = machine_find(&m, "virtio-mmio");
 		assert_non_null(first);
-		for (unsigned int i = 0; i < 8; i++) {
+		for (unsigned int i = 0; i < 32; i++) {
 			assert_ptr_equal(first[i].class, first->class);
 			assert_int_equal(first[i].instance, i);
 			assert_int_equal(first[i].base, first->base + i * 0x1000);
@@ -388,6 +394,79 @@ static void doc_agrees_with_table(enum platform p)
 	free(text);
 }
 
+static uint64_t add_window(struct machine *m, uint64_t size, uint64_t align, unsigned int bits)
+{
+	struct err err;
+	uint64_t base;
+
+	assert_int_equal(machine_add_window(m, size, align, bits, &base, &err), 0);
+	assert_int_equal(base % align, 0);
+	return base;
+}
+
+static void windows_are_above_ram(void **state)
+{
+	struct machine small = make(PLATFORM_PC, 1, 256 * MIB), big = make(PLATFORM_PC, 1, 5 * GIB);
+	struct machine arm = make(PLATFORM_ARM, 1, 256 * MIB);
+
+	(void)state;
+	/* A PC has its RAM up to 3 GiB and from 4 GiB on, and no window between. */
+	assert_int_equal(add_window(&small, 2 * MIB, 2 * MIB, 36), 4 * GIB);
+	assert_int_equal(add_window(&small, 2 * MIB, 2 * MIB, 36), 4 * GIB + 2 * MIB);
+	assert_int_equal(add_window(&small, 6 * MIB, GIB, 36), 5 * GIB);
+	assert_int_equal(small.nr_windows, 3);
+	assert_int_equal(small.window[2].base, 5 * GIB);
+	assert_int_equal(small.window[2].size, 6 * MIB);
+
+	assert_int_equal(add_window(&big, 2 * MIB, 2 * MIB, 36), 6 * GIB);
+	assert_int_equal(add_window(&arm, 2 * MIB, 2 * MIB, 40), 2 * GIB + 256 * MIB);
+	assert_int_equal(add_window(&arm, 2 * MIB, GIB, 40), 3 * GIB);
+}
+
+/* An Arm machine's GIC may have been moved above RAM. */
+static void windows_make_way_for_the_interrupt_controller(void **state)
+{
+	struct machine m = make(PLATFORM_ARM, 1, 1 * GIB);
+
+	(void)state;
+	m.irqchip.dist = (struct machine_range){ 3 * GIB, ARM_GIC_DIST_SIZE };
+	m.irqchip.redist[0] = (struct machine_range){ 3 * GIB + 4 * MIB, ARM_GIC_REDIST_SIZE };
+	m.irqchip.nr_redist = 1;
+	assert_int_equal(add_window(&m, 4 * MIB, 2 * MIB, 40), 3 * GIB + 6 * MIB);
+	assert_int_equal(add_window(&m, 2 * MIB, 2 * MIB, 40), 3 * GIB + 2 * MIB);
+}
+
+static void windows_end_where_addresses_end(void **state)
+{
+	struct machine m = make(PLATFORM_PC, 1, 256 * MIB);
+	uint64_t base = 0x1234;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(machine_add_window(&m, 60 * GIB + 2 * MIB, 2 * MIB, 36, &base, &err), -EINVAL);
+	assert_int_equal(err.kind, ERR_USER);
+	assert_non_null(strstr(err.text, "36 bits"));
+	assert_int_equal(machine_add_window(&m, UINT64_MAX - 2 * MIB + 1, 2 * MIB, 36, &base, &err), -EINVAL);
+	assert_int_equal(machine_add_window(&m, GIB, GIB, 32, &base, &err), -EINVAL);
+	assert_int_equal(base, 0x1234);
+	assert_int_equal(m.nr_windows, 0);
+	assert_int_equal(add_window(&m, 60 * GIB, 2 * MIB, 36), 4 * GIB);
+	assert_int_equal(machine_add_window(&m, 2 * MIB, 2 * MIB, 36, &base, &err), -EINVAL);
+}
+
+static void windows_are_bounded(void **state)
+{
+	struct machine m = make(PLATFORM_ARM, 1, 256 * MIB);
+	uint64_t base;
+	struct err err;
+
+	(void)state;
+	for (unsigned int i = 0; i < MACHINE_MAX_WINDOWS; i++)
+		add_window(&m, 2 * MIB, 2 * MIB, 40);
+	assert_int_equal(machine_add_window(&m, 2 * MIB, 2 * MIB, 40, &base, &err), -EINVAL);
+	assert_int_equal(m.nr_windows, MACHINE_MAX_WINDOWS);
+}
+
 static void doc_agrees_on_pc(void **state)
 {
 	(void)state;
@@ -414,6 +493,10 @@ int main(void)
 		cmocka_unit_test(the_debug_exit_overlaps_nothing),
 		cmocka_unit_test(nothing_overlaps),
 		cmocka_unit_test(lines_exist),
+		cmocka_unit_test(windows_are_above_ram),
+		cmocka_unit_test(windows_make_way_for_the_interrupt_controller),
+		cmocka_unit_test(windows_end_where_addresses_end),
+		cmocka_unit_test(windows_are_bounded),
 		cmocka_unit_test(doc_agrees_on_pc),
 		cmocka_unit_test(doc_agrees_on_arm),
 	};

@@ -34,8 +34,7 @@ static void table_is_consistent(void **state)
 		assert_true(opt->commands);
 		assert_true(opt->platforms);
 		assert_non_null(opt->help);
-		/* Sets of options are 64 bits wide. */
-		assert_true(opt - option_table < 64);
+		assert_true(strlen(opt->name) <= OPTION_NAME_MAX);
 	}
 }
 
@@ -82,7 +81,7 @@ static void every_option_of_run_is_taken(void **state)
 	assert_int_equal(cfg.timeout, 60);
 	assert_int_equal(cfg.on_reboot, ON_REBOOT_RESTART);
 	assert_int_equal(cfg.console, CONSOLE_NULL);
-	assert_int_equal(cfg.log_level, LOG_DEBUG);
+	assert_string_equal(cfg.log, "debug");
 	assert_true(cfg.dry_run);
 	config_finish(&cfg);
 }
@@ -104,8 +103,10 @@ static void defaults(void **state)
 	assert_false(cfg.have_gic_redist);
 	assert_int_equal(cfg.on_reboot, ON_REBOOT_EXIT);
 	assert_int_equal(cfg.timeout, 0);
-	assert_int_equal(cfg.console, CONSOLE_STDIO);
-	assert_int_equal(cfg.log_level, LOG_WARN);
+	assert_int_equal(cfg.stop_timeout, 90);
+	assert_int_equal(cfg.console, CONSOLE_AUTO);
+	assert_int_equal(config_console(&cfg), CONSOLE_SERIAL);
+	assert_null(cfg.log);
 	assert_null(cfg.initrd);
 	assert_null(cfg.append);
 	assert_null(cfg.cmdline);
@@ -387,14 +388,19 @@ static void cpus_are_at_least_one(void **state)
 
 static void choices(void **state)
 {
-	struct vm_config cfg = RUN("vmlinuz", "--log=error");
+	struct vm_config cfg = RUN("vmlinuz", "--log-format=json", "--log=info,net=debug");
 
 	(void)state;
-	assert_int_equal(cfg.log_level, LOG_ERROR);
+	assert_int_equal(cfg.log_format, LOG_JSON);
+	assert_string_equal(cfg.log, "info,net=debug");
 	config_finish(&cfg);
-	REFUSE("--log: \"loud\" is not allowed; allowed is error, warn, info, debug", "vmlinuz", "--log",
-	       "loud");
-	REFUSE("--console: \"\" is not allowed; allowed is stdio, null", "vmlinuz", "--console=");
+	REFUSE("--log: \"loud\" is not allowed; allowed is LEVEL[,AREA=LEVEL]... with the levels error, warn, info, "
+	       "debug and the areas boot, console,",
+	       "vmlinuz", "--log", "loud");
+	REFUSE("--log-format: \"xml\" is not allowed; allowed is text, json", "vmlinuz", "--log-format",
+	       "xml");
+	REFUSE("--console: \"\" is not allowed; allowed is auto, serial, virtio, both, null", "vmlinuz",
+	       "--console=");
 	REFUSE("--on-reboot: \"Exit\" is not allowed; allowed is exit, restart", "vmlinuz", "--on-reboot",
 	       "Exit");
 	REFUSE("--irqchip: \"gic\" is not allowed; allowed is auto", "vmlinuz", "--irqchip", "gic");
@@ -438,6 +444,10 @@ static void append_adds_and_cmdline_replaces(void **state)
 {
 	(void)state;
 	expect_cmdline(RUN("vmlinuz"), "console=ttyS0");
+	expect_cmdline(RUN("vmlinuz", "--console=virtio"), "console=hvc0");
+	expect_cmdline(RUN("vmlinuz", "--console=both", "-a", "quiet"), "console=ttyS0 console=hvc0 quiet");
+	expect_cmdline(RUN("vmlinuz", "--console=null"), "console=ttyS0");
+	expect_cmdline(RUN("vmlinuz", "--console=virtio", "--cmdline", "quiet"), "quiet");
 	expect_cmdline(RUN("vmlinuz", "-a", "quiet"), "console=ttyS0 quiet");
 	expect_cmdline(RUN("vmlinuz", "-a", ""), "console=ttyS0");
 	expect_cmdline(RUN("vmlinuz", "--cmdline", "root=/dev/vda"), "root=/dev/vda");
@@ -521,7 +531,7 @@ static void make_argument(struct rubbish *r, char arg[32])
 static void any_command_line_is_taken_or_refused_in_one_line(void **state)
 {
 	struct rubbish r = { .state = 0x5649524f454f5054 };
-	unsigned int taken = 0, refused = 0;
+	struct tally t = { 0 };
 
 	(void)state;
 	for (int round = 0; round < 5000; round++) {
@@ -530,25 +540,15 @@ static void any_command_line_is_taken_or_refused_in_one_line(void **state)
 		struct vm_config cfg;
 		struct err err;
 		uint32_t count = rubbish_below(&r, 9);
-		int ret;
 
 		for (uint32_t i = 0; i < count; i++) {
 			make_argument(&r, arg[i]);
 			args[i] = arg[i];
 		}
-		ret = parse_args(&cfg, (enum config_command)rubbish_below(&r, 3), args, &err);
-		if (ret) {
-			assert_int_equal(ret, -EINVAL);
-			assert_int_equal(err.kind, ERR_USER);
-			assert_true(is_one_line(err.text));
-			refused++;
-		} else {
-			taken++;
-		}
+		tally(&t, parse_args(&cfg, (enum config_command)rubbish_below(&r, 3), args, &err), &err);
 		config_finish(&cfg);
 	}
-	/* Both happen, or the vocabulary tests nothing. */
-	assert_true(taken > 100 && refused > 100);
+	assert_many_of_both(&t);
 }
 
 int main(void)

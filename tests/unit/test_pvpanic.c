@@ -21,16 +21,9 @@ static struct rig rig;
 
 static int setup(void **state)
 {
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
 	rig_plug(&rig, &pvpanic_class, 0x40002000, 2, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_finish(&rig);
 	return 0;
 }
 
@@ -90,7 +83,7 @@ static void test_fuzz(void **state)
 	assert_int_equal(rig.events[GUEST_RESET] + rig.events[GUEST_POWEROFF], 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
 
 int main(void)
 {

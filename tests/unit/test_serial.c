@@ -145,7 +145,7 @@ static void test_console_belongs_to_the_first_port(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(device_create(&second, &serial_class, &rig.host, none, &err), 0);
+	assert_int_equal(device_create(&second, &serial_class, &rig.host, none, 1, &err), 0);
 	assert_int_equal(bus_add(&rig.bus, 0x2f8, 8, second), 0);
 	bus_write(&rig.bus, 0x2f8, 1, '2');
 	assert_output("");

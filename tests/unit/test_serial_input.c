@@ -287,6 +287,70 @@ static void test_overrun_with_fifo(void **state)
 	assert_input("0123456789abcdef");
 }
 
+/* --- BREAK: "Line Status Register", bits 4 and 7 --- */
+
+enum {
+	BI = 0x10,
+	ERROR_IN_FIFO = 0x80,
+};
+
+static void send_break(void)
+{
+	rig.console.chr.broken(rig.console.chr.ctx);
+}
+
+static void test_break(void **state)
+{
+	(void)state;
+	out(MCR, DTR | RTS | OUT2);
+	out(IER, ELSI);
+	send_break();
+	assert_true(rig_line(&rig));
+	assert_int_equal(in(IIR), 0x06); /* "Interrupt Control Functions": receiver line status */
+	assert_int_equal(in(LSR), EMPTY | DR | BI);
+	assert_false(rig_line(&rig));
+	assert_int_equal(in(LSR), EMPTY | DR); /* told once */
+	assert_int_equal(in(RBR), 0);
+	assert_int_equal(in(LSR), EMPTY);
+}
+
+/* It is told when its zero character is the next one: "at the top of the FIFO". */
+static void test_break_among_input(void **state)
+{
+	(void)state;
+	out(FCR, FIFO_ON);
+	out(MCR, DTR | RTS | OUT2);
+	fake_chardev_type(&rig.console, "a");
+	send_break();
+	fake_chardev_type(&rig.console, "h");
+	assert_int_equal(in(LSR), EMPTY | DR | ERROR_IN_FIFO);
+	assert_int_equal(in(RBR), 'a');
+	assert_int_equal(in(LSR), EMPTY | DR | BI | ERROR_IN_FIFO);
+	assert_int_equal(in(RBR), 0);
+	assert_int_equal(in(LSR), EMPTY | DR);
+	assert_int_equal(in(RBR), 'h');
+}
+
+static void test_break_that_nobody_looks_at(void **state)
+{
+	(void)state;
+	out(FCR, FIFO_ON);
+	out(MCR, DTR | RTS | OUT2);
+	send_break();
+	assert_int_equal(in(RBR), 0);
+	assert_int_equal(in(LSR), EMPTY);
+	send_break();
+	out(FCR, FIFO_ON | RX_RESET);
+	assert_int_equal(in(LSR), EMPTY);
+	for (int i = 0; i < 20; i++) /* more than there is room for */
+		send_break();
+	assert_int_equal(in(LSR), EMPTY | DR | BI | OE | ERROR_IN_FIFO);
+	out(FCR, FIFO_ON | RX_RESET);
+	out(MCR, LOOP); /* "the receiver Serial Input is disconnected" */
+	send_break();
+	assert_int_equal(in(LSR), EMPTY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +368,9 @@ int main(void)
 		TEST(test_fifo_resets),
 		TEST(test_overrun_without_fifo),
 		TEST(test_overrun_with_fifo),
+		TEST(test_break),
+		TEST(test_break_among_input),
+		TEST(test_break_that_nobody_looks_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

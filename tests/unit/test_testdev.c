@@ -14,7 +14,7 @@ static struct rig rig;
 
 static int setup_irq(void **state)
 {
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
 	rig_plug(&rig, &test_irq_class, 0x2000, 0x2c, 0);
 	return 0;
@@ -22,7 +22,7 @@ static int setup_irq(void **state)
 
 static int setup_scratch(void **state)
 {
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
 	rig_plug(&rig, &test_scratch_class, 0xe0, 0xc, 0);
 	return 0;
@@ -30,16 +30,9 @@ static int setup_scratch(void **state)
 
 static int setup_memory(void **state)
 {
-	(void)state;
+	*state = &rig;
 	rig_init(&rig);
 	rig_plug(&rig, &test_memory_class, 0xff000000, 0x10000, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_finish(&rig);
 	return 0;
 }
 
@@ -185,7 +178,7 @@ static void memory_reads_back_in_all_widths(void **state)
 	assert_int_equal(rig_read(&rig, 0xffff, 2), rig_unclaimed(1) << 8 | 0xab);
 }
 
-#define TEST(f, kind) cmocka_unit_test_setup_teardown(f, setup_##kind, teardown)
+#define TEST(f, kind) cmocka_unit_test_setup_teardown(f, setup_##kind, rig_teardown)
 
 int main(void)
 {

@@ -261,6 +261,7 @@ static void several(void)
 			break;
 	}
 	delay(MOMENT);
+	settle();
 	interrupts(false);
 	check_eq("spi-on-one-of-all", on_all(C), before + 200);
 	check_eq("spi-taken-once", bit(GICD_ISPENDR, C), 0);

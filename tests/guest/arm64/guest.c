@@ -266,9 +266,11 @@ static void take_interrupt(void)
 		return;
 	}
 	if (intid < 1020) {
+		void (*run)(void) = handler[intid]; /* once: who waits for `taken` may change it then */
+
 		taken[this_cpu()][intid]++;
-		if (handler[intid])
-			handler[intid]();
+		if (run)
+			run();
 	} else if (intid - FIRST_LPI < MAX_LPIS) {
 		lpis[this_cpu()][intid - FIRST_LPI]++;
 	} else {
@@ -367,6 +369,28 @@ bool call_on(unsigned int cpu, void (*run)(void))
 	return wait_until(done_on(cpu));
 }
 
+/* An exit, behind which the host looks for interrupts before this CPU goes on. */
+static void make_exit(void)
+{
+	(void)uart_read(UART_SCR);
+}
+
+void settle(void)
+{
+	unsigned int asked = 0;
+
+	for (unsigned int cpu = 1; cpu < cpus; cpu++) {
+		if (!up[cpu] || job[cpu])
+			continue;
+		run_on(cpu, make_exit);
+		asked |= 1u << cpu;
+	}
+	make_exit();
+	for (unsigned int cpu = 1; cpu < cpus; cpu++)
+		if (asked >> cpu & 1 && !wait_until(done_on(cpu)))
+			check("settled", false);
+}
+
 void fast_interrupts(bool on)
 {
 	if (on)
@@ -404,6 +428,27 @@ void on_uart(void (*run)(void))
 	enable_interrupt(UART_SPI);
 }
 
+uint32_t slot_read(uint32_t reg)
+{
+	return read32(VIRTIO_SLOT + reg);
+}
+
+void slot_write(uint32_t reg, uint32_t value)
+{
+	write32(VIRTIO_SLOT + reg, value);
+}
+
+void on_slot(void (*run)(void))
+{
+	handler[SLOT_SPI] = run;
+	enable_edge(SLOT_SPI);
+}
+
+void memory_order(void)
+{
+	barrier();
+}
+
 static void next_tick(void)
 {
 	write_sysreg("cntv_tval_el0", milliseconds(5));
@@ -421,6 +466,11 @@ void stop_ticks(void)
 {
 	write_sysreg("cntv_ctl_el0", 0);
 	handler[VTIMER_PPI] = NULL;
+}
+
+unsigned int nmis(void)
+{
+	return 0;
 }
 
 unsigned int ticks(void)

@@ -26,6 +26,7 @@
 #define RAM         0x80000000ULL
 
 #define UART_SPI   32 /* INTID of SPI 0 */
+#define SLOT_SPI   48 /* INTID of SPI 16 */
 #define VTIMER_PPI 27
 
 /* --- instructions --- */
@@ -123,8 +124,12 @@ static inline uint64_t now(void)
 uint64_t milliseconds(uint64_t n); /* in ticks of now() */
 void delay(uint64_t ticks);
 
-#define MOMENT   milliseconds(20)    /* what is not there by then is not coming */
-#define PATIENCE milliseconds(20000) /* only a failing check waits so long */
+/*
+ * The host may be busy, and let any of its threads, thus any CPU of this guest, stand still for seconds. No check may
+ * depend on who is first, other than by what it has seen.
+ */
+#define MOMENT   milliseconds(20)    /* what is not there by then is hardly coming: see settle() */
+#define PATIENCE milliseconds(60000) /* only a failing check waits so long */
 
 #define wait_until(condition)                                                 \
 	({                                                                    \
@@ -237,5 +242,11 @@ bool is_up(unsigned int cpu);
 void run_on(unsigned int cpu, void (*run)(void));
 bool done_on(unsigned int cpu);
 bool call_on(unsigned int cpu, void (*run)(void));
+/*
+ * Waits until every CPU that runs and has nothing to do has come out of its handlers, and has taken what was sent to
+ * it before: what has not come by then is not coming. Fails the check "settled" if one does not
+ * answer.
+ */
+void settle(void);
 
 #endif

@@ -101,6 +101,7 @@ static void commands(void)
 	its_event(ITS_INT, DEVICE, 0);
 	its_event(ITS_INT, DEVICE, 1);
 	delay(MOMENT);
+	settle();
 	check_eq("unmapped-device", all_lpis(), 26);
 }
 

@@ -296,6 +296,7 @@ static void check_lpis(void)
 		return;
 	check("lpi-pending", wait_until(lpis[2][LPI_READY] == 1));
 	delay(MOMENT);
+	settle();
 	check_eq("lpi-pending-once", lpis_on_2(), 1);
 	configure_lpi(LPI_DISABLED, true);
 	its_event(ITS_INV, DEV, LPI_DISABLED);
@@ -310,6 +311,7 @@ static void check_lpis(void)
 	write32(DEVICE + REG_MSI, (DEV + 1) << 16 | LPI_LATER);
 	write32(DEVICE + REG_MSI, DEV << 16 | 9);
 	delay(MOMENT);
+	settle();
 	check_eq("lpis-each-once", lpis_on_2(), 4);
 	check_eq("commands-are-not-taken-again", lpis[0][LPI_BEFORE], 1);
 }

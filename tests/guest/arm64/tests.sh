@@ -5,6 +5,7 @@
 end_guest=$guests/end.image
 echo_guest=$guests/echo.image
 output_guest=$guests/output.image
+control_guest=$guests/control.image
 
 # The GIC that auto gives on this host, and how many interrupts it has.
 can() {
@@ -14,7 +15,7 @@ gic=2
 user=
 can gicv3 && gic=3
 [ $gic = 3 ] || can gicv2 || user=1
-irqs=$("$vireo" dump config "$end_guest" | sed -n 's/^gic-irqs *= *\([0-9]*\)$/\1/p')
+irqs=$("$vireo" dump config "$end_guest" | sed -n 's/^gic-irqs *= *\([0-9]*\).*/\1/p')
 
 boots boot-image "$guests/boot.image" -a gic=$gic
 if begin boot-gzip; then
@@ -54,6 +55,7 @@ chip() {
 	suffix=$1
 	shift
 	checks mmio"$suffix" mmio.image "$@"
+	checks virtio"$suffix" virtio.image --rng=rate=0 "$@"
 	checks gic"$suffix" gic.image -a "irqs=$irqs" "$@"
 	checks gic-96-interrupts"$suffix" gic.image -a irqs=96 --gic-irqs 96 "$@"
 	checks psci"$suffix" psci.image -c 2 -a cpus=2 "$@"
@@ -79,6 +81,8 @@ for chip in gicv2 gicv2-user; do
 		done
 	done
 done
+
+stopped stop-button-gicv2-user 0 button-off --irqchip gicv2-user && end
 
 # MSIs: an ITS where the host can give one, else a frame.
 if "$vireo" run --dry-run --its on "$end_guest" </dev/null >/dev/null 2>&1; then

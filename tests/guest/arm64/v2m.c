@@ -10,7 +10,7 @@ enum {
 	MSI_SETSPI_NS = 0x040,
 	MSI_IIDR = 0xfcc,
 
-	DEVICES_END = 32 + 24, /* the first INTID after those of the machine's devices */
+	DEVICES_END = 32 + 3, /* the first INTID after those of the machine's devices */
 };
 
 static unsigned int first, count;

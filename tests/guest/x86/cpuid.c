@@ -66,8 +66,8 @@ static void paravirtual(void)
 		const char *name;
 		unsigned int bit;
 	} absent[] = {
-		{ "no-async-pf", 4 },       { "no-pv-eoi", 6 },       { "no-pv-unhalt", 7 },
-		{ "no-async-pf-exit", 10 }, { "no-pv-send-ipi", 11 }, { "no-async-pf-int", 14 },
+		{ "no-async-pf", 4 },     { "no-pv-unhalt", 7 },     { "no-async-pf-exit", 10 },
+		{ "no-pv-send-ipi", 11 }, { "no-async-pf-int", 14 },
 	};
 	struct cpuid base = cpuid(KVM_BASE, 0);
 	uint32_t offered;
@@ -76,6 +76,7 @@ static void paravirtual(void)
 	offered = cpuid(KVM_BASE + 1, 0).eax;
 	for (unsigned int i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
 		check_eq(absent[i].name, bit(offered, absent[i].bit), 0);
+	check_eq("pv-eoi", bit(offered, 6), 1);
 	check_eq("destinations-of-15-bits", bit(offered, 15), 1);
 }
 

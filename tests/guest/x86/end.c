@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Ends in the way that the word "end=WAY" names. "end=ask" reads a letter from the console instead: r
- * resets, anything else switches off.
+ * resets, anything else switches off. "end=button-off" and "end=button-reset" wait for the power button and do
+ * that, "end=button-deaf" says that it was pressed, and goes on.
  */
-#include "guest.h"
+#include "lines.h"
 
 #define I8042_DATA    0x60
 #define I8042_COMMAND 0x64
@@ -12,6 +13,8 @@
 #define PVPANIC       0x505
 #define ACPI_RESET    0x602
 #define DEBUG_EXIT    0xf4
+#define BUTTON_LINE   9 /* docs/machine.md */
+#define BUTTON        VECTOR(6)
 
 extern const uint8_t to_reset_vector[], to_reset_vector_end[];
 
@@ -97,6 +100,44 @@ static void ask(void)
 		power_off();
 }
 
+static void (*volatile when_pressed)(void);
+
+static void button(struct frame *f)
+{
+	(void)f;
+	print("INFO pressed\n");
+	eoi();
+	if (when_pressed)
+		when_pressed();
+}
+
+/* As an operating system does that found the event device's interrupt in the ACPI tables: an edge. */
+static void listen(void (*then)(void))
+{
+	when_pressed = then;
+	handler[BUTTON] = button;
+	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
+	route(BUTTON_LINE, apic_id(), BUTTON);
+	print("INFO listening\n");
+	for (;;)
+		sti_hlt();
+}
+
+static void button_off(void)
+{
+	listen(power_off);
+}
+
+static void button_reset(void)
+{
+	listen(acpi_reset);
+}
+
+static void button_deaf(void)
+{
+	listen(NULL);
+}
+
 static const struct {
 	const char *way;
 	void (*go)(void);
@@ -113,6 +154,9 @@ static const struct {
 	{ "halt", halt },
 	{ "spin", spin },
 	{ "ask", ask },
+	{ "button-off", button_off },
+	{ "button-reset", button_reset },
+	{ "button-deaf", button_deaf },
 };
 
 void guest_main(void)

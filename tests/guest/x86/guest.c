@@ -4,6 +4,8 @@
 /* docs/machine.md */
 #define COM1          0x3f8
 #define COM1_PIN      4
+#define SLOT_PIN      16
+#define VIRTIO_SLOT   0xd0000000ULL
 #define IOAPIC        0xfec00000ULL
 #define SLEEP_CONTROL 0x600
 #define SLEEP_S5      (5 << 2 | 0x20)
@@ -22,7 +24,8 @@ uint32_t entry_kind, entry_cs, entry_cr0, entry_eax;
 uint64_t entry_info, entry_flags;
 const char *cmdline;
 bool x2apic, pvm, kernel_lapic, kernel_ioapic;
-unsigned int nr_cpus;
+unsigned int nr_cpus, unheard;
+volatile unsigned int turns;
 void (*volatile before_start)(void);
 
 void (*volatile handler[256])(struct frame *);
@@ -75,20 +78,21 @@ static void __attribute__((noreturn)) unexpected(const struct frame *f)
 void trap(struct frame *f)
 {
 	unsigned int vector = (unsigned int)f->vector;
+	void (*run)(struct frame * f) = handler[vector]; /* once: who waits for `taken` may change it then */
 
 	if (vector == 13 && is_msr_access(f->rip)) {
 		f->rip += 2;
 		f->rsi = 13;
 		return;
 	}
-	if (vector < 32 && vector != NMI && !handler[vector])
+	if (vector < 32 && vector != NMI && !run)
 		unexpected(f);
 
 	taken[this_cpu()][vector]++;
 	if (!this_cpu() && trace_length < sizeof(trace))
 		trace[trace_length++] = (uint8_t)vector;
-	if (handler[vector])
-		handler[vector](f);
+	if (run)
+		run(f);
 	else if (vector != NMI && vector != SPURIOUS)
 		eoi();
 }
@@ -278,6 +282,59 @@ bool start_cpu(unsigned int cpu)
 	return wait_until(done_on(cpu));
 }
 
+/* An exit, behind which the host looks for interrupts before this CPU goes on. */
+static void make_exit(void)
+{
+	(void)apic_read(APIC_ID);
+}
+
+void settle(void)
+{
+	unsigned int asked = 0;
+
+	for (unsigned int cpu = 1; cpu < nr_cpus; cpu++) {
+		if (unheard >> cpu & 1 || !done_on(cpu))
+			continue;
+		run_on(cpu, make_exit);
+		asked |= 1u << cpu;
+	}
+	make_exit();
+	for (unsigned int cpu = 1; cpu < nr_cpus; cpu++)
+		if (asked >> cpu & 1 && !wait_until(done_on(cpu)))
+			check("settled", false);
+}
+
+static void turn(void)
+{
+	for (;;)
+		turns++;
+}
+
+bool turns_on(unsigned int cpu)
+{
+	unsigned int before = turns;
+
+	run_on(cpu, turn);
+	return wait_until(turns != before);
+}
+
+bool stops(unsigned int cpu, void (*stop)(void))
+{
+	for (unsigned int tries = 0; tries < TRIES; tries++) {
+		unsigned int before;
+
+		if ((tries && !start_cpu(cpu)) || !turns_on(cpu))
+			return false;
+		stop();
+		delay(MOMENT);
+		before = turns;
+		delay(MOMENT);
+		if (turns == before)
+			return true;
+	}
+	return false;
+}
+
 /* --- who takes an interrupt --- */
 
 void remember(uint8_t vector)
@@ -328,6 +385,7 @@ void check_taken(const char *name, uint8_t vector, unsigned int expected)
 {
 	(void)wait_until(takers(vector) == expected);
 	delay(MOMENT / 4);
+	settle();
 	check_eq(name, takers(vector), expected);
 }
 
@@ -343,6 +401,7 @@ void check_takers(const char *name, uint32_t dest, uint32_t command, unsigned in
 /* --- machine.h --- */
 
 #define VECTOR_UART VECTOR(6)
+#define VECTOR_SLOT VECTOR(7)
 #define VECTOR_TICK VECTOR(5)
 #define RTE_LEVEL   0x8000
 
@@ -383,6 +442,41 @@ void on_uart(void (*run)(void))
 	mmio_write(IOAPIC + 0x10, RTE_LEVEL | VECTOR_UART);
 }
 
+uint32_t slot_read(uint32_t reg)
+{
+	return mmio_read(VIRTIO_SLOT + reg);
+}
+
+void slot_write(uint32_t reg, uint32_t value)
+{
+	mmio_write(VIRTIO_SLOT + reg, value);
+}
+
+static void (*slot_run)(void);
+
+static void serve_slot(struct frame *f)
+{
+	(void)f;
+	slot_run();
+	eoi();
+}
+
+void on_slot(void (*run)(void))
+{
+	slot_run = run;
+	handler[VECTOR_SLOT] = serve_slot;
+	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS);
+	mmio_write(IOAPIC, 0x10 + 2 * SLOT_PIN + 1);
+	mmio_write(IOAPIC + 0x10, apic_id() << 24);
+	mmio_write(IOAPIC, 0x10 + 2 * SLOT_PIN);
+	mmio_write(IOAPIC + 0x10, VECTOR_SLOT);
+}
+
+void memory_order(void)
+{
+	__asm__ volatile("mfence" : : : "memory");
+}
+
 void sleep_until_interrupt(void)
 {
 	sti_hlt();
@@ -408,6 +502,11 @@ void start_ticks(void)
 void stop_ticks(void)
 {
 	apic_write(APIC_TIMER_INITIAL, 0);
+}
+
+unsigned int nmis(void)
+{
+	return taken[this_cpu()][NMI];
 }
 
 unsigned int ticks(void)

@@ -168,17 +168,25 @@ static inline void mmio_write(uint64_t addr, uint32_t value)
 
 /* --- time: some thousand million TSC ticks make a second on every machine this may run on --- */
 
-#define PATIENCE 20000000000ULL /* some seconds: only a failing check waits so long */
-#define MOMENT   20000000ULL    /* some milliseconds: what is not there by then is not coming */
+/*
+ * The host may be busy, and let any of its threads, thus any CPU of this guest, stand still for seconds. No check may
+ * depend on who is first, other than by what it has seen; where it has to, it finds out that it was late, and tries
+ * again, at most TRIES times.
+ */
+#define PATIENCE 80000000000ULL /* most of a minute: only a failing check waits so long */
+#define MOMENT   20000000ULL /* some milliseconds: what is not there by then is hardly coming: see settle() */
+#define LATE     (20 * MOMENT) /* who is not there by then is late */
+#define TRIES    10
 
-#define wait_until(condition)                                                  \
-	({                                                                     \
-		uint64_t begin_ = rdtsc();                                     \
-		bool holds_;                                                   \
-		while (!(holds_ = (condition)) && rdtsc() - begin_ < PATIENCE) \
-			pause();                                               \
-		holds_;                                                        \
+#define wait_within(ticks, condition)                                         \
+	({                                                                    \
+		uint64_t begin_ = rdtsc();                                    \
+		bool holds_;                                                  \
+		while (!(holds_ = (condition)) && rdtsc() - begin_ < (ticks)) \
+			pause();                                              \
+		holds_;                                                       \
 	})
+#define wait_until(condition) wait_within(PATIENCE, condition)
 
 static inline void delay(uint64_t ticks)
 {
@@ -366,6 +374,23 @@ bool done_on(unsigned int cpu);
 /* Both, and waits. CPU 0 just calls. */
 bool call_on(unsigned int cpu, void (*run)(void));
 
+/*
+ * Waits until every CPU that runs has come out of its handlers, and has taken what was sent to it before: what has
+ * not come by then is not coming. Fails the check "settled" if one does not answer. CPUs that have something to do
+ * are not waited for, nor those in `unheard`.
+ */
+void settle(void);
+extern unsigned int unheard;
+
+/*
+ * True if CPU `cpu` runs in circles, and stops when `stop` has sent it an INIT; it then waits for a startup IPI. If
+ * it is late to stop, it is tried again.
+ */
+bool stops(unsigned int cpu, void (*stop)(void));
+/* Has it run in circles, which are counted. */
+bool turns_on(unsigned int cpu);
+extern volatile unsigned int turns;
+
 /* --- who takes an interrupt, as bit masks of CPUs --- */
 
 /* Begins to count those of `vector`. */
@@ -378,7 +403,7 @@ unsigned int taken_by_all(uint8_t vector);
 /* How many interrupts and NMIs of all vectors all CPUs have taken so far. */
 unsigned int all_taken(void);
 
-/* Sends an IPI, waits until those `expected` have taken it, and a moment more for the others. */
+/* Sends an IPI, waits until those `expected` have taken it, and until all have settled. */
 void check_takers(const char *name, uint32_t dest, uint32_t command, unsigned int expected);
 /* Waits like this for what has been sent by other means since remember(). */
 void check_taken(const char *name, uint8_t vector, unsigned int expected);

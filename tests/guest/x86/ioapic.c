@@ -244,6 +244,7 @@ static void destinations(void)
 	sti();
 	raise_line();
 	(void)wait_until(taken[1][LINE] == other + 1);
+	settle(); /* both use the I/O APIC's select register */
 	cli();
 	check_eq("to-cpu-1", taken[1][LINE], other + 1);
 	check_eq("not-to-cpu-0", taken_here(), before);

@@ -85,7 +85,7 @@ static void every_set(const char *name, uint32_t cluster)
 		remember(WORK);
 		ipi(cluster | set, ICR_LOGICAL | WORK);
 		(void)wait_until(takers(WORK) == (set & all_cpus()));
-		delay(MOMENT / 20);
+		settle();
 		wrong += takers(WORK) != (set & all_cpus());
 	}
 	check_eq(name, wrong, 0);
@@ -161,8 +161,8 @@ static void send_lowest(unsigned int n, uint32_t dest)
 		ipi(dest, ICR_LOGICAL | ICR_LOWEST | LOWEST);
 		if (!wait_until(taken_by_all(LOWEST) == sent))
 			break;
+		settle(); /* who is in its handler still would be passed over */
 	}
-	delay(MOMENT / 10);
 }
 
 static volatile unsigned int busy;
@@ -191,7 +191,6 @@ static void lowest_ties(void)
 	check_eq("lowest-each-to-one", taken_by_all(LOWEST), ROUNDS * nr_cpus);
 	if (left_out(kernel_lapic, "lowest-ties-take-turns", "KVM may choose by the vector"))
 		return;
-	/* One that is still in its handler is passed over, so the turns need not be exact. */
 	check_range("lowest-ties-take-turns", least, ROUNDS / 4, ROUNDS);
 	send_lowest(ROUNDS, 6);
 	check_eq("lowest-of-a-set", taken_by(1, LOWEST) + taken_by(2, LOWEST), ROUNDS);
@@ -216,6 +215,7 @@ static void lowest_by_priority(void)
 	handler[above] = stay_busy;
 	ipi(1, above);
 	check("in-service", wait_until(busy));
+	unheard = 2;
 	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
 		if (cpu != 1)
 			set_tpr_on(cpu, 0x50);
@@ -224,6 +224,7 @@ static void lowest_by_priority(void)
 	check_eq("lowest-to-the-others", taken_by_all(LOWEST), ROUNDS);
 	check_takers("lowest-only-the-busy", 2, ICR_LOGICAL | ICR_LOWEST | LOWEST, 0);
 	remember(LOWEST);
+	unheard = 0;
 	busy = 0;
 	check_taken("lowest-waits-there", LOWEST, 2);
 	handler[above] = NULL;
@@ -281,6 +282,7 @@ static void check_nothing(const char *name, uint32_t command)
 
 	ipi(1, command);
 	delay(MOMENT / 4);
+	settle();
 	check_eq(name, all_taken(), before);
 	check_takers(name, 1, WORK, 2); /* and CPU 1 is well */
 }
@@ -350,7 +352,7 @@ static void startup(void)
 	check("one-sipi-starts", wait_until(done_on(1)));
 	ipi(1, ICR_STARTUP | STARTUP_VECTOR);
 	ipi(1, ICR_STARTUP | STARTUP_VECTOR);
-	delay(MOMENT);
+	settle();
 	check_eq("later-ones-do-not", starts, 1);
 	check_takers("started-takes", 1, WORK, 2);
 
@@ -366,10 +368,12 @@ static void startup(void)
 	check_eq("started-once", starts, 2);
 
 	/* All others at once, by shorthand: they start where their stacks say, so one at a time is let on. */
+	unheard = all_cpus() & ~1u;
 	ipi(0, ICR_OTHERS | ICR_INIT | ICR_LEVEL | ICR_ASSERT);
 	delay(MOMENT / 4);
 	check_takers("init-others", 0, ICR_OTHERS | WORK, 0);
 	check_takers("init-others-nmi", 0, ICR_OTHERS | ICR_NMI, 0);
+	unheard = 0;
 	for (unsigned int cpu = 1; cpu < nr_cpus; cpu++)
 		check("started-again", start_cpu(cpu));
 	check_eq("each-once", starts, 2 + nr_cpus - 1);

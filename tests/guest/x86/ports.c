@@ -7,9 +7,6 @@
 #define NO_PORT   0x1234        /* nothing is there, nor in the 16 ports behind it */
 #define NO_DEVICE 0xd8000000ULL /* nor here, between the virtio slots and the I/O APIC */
 
-#define VIRTIO_SLOT  0xd0000000ULL /* docs/machine.md */
-#define VIRTIO_MAGIC 0x74726976
-
 static void widths(void)
 {
 	outb(COM1_SCR, 0x5a);
@@ -74,13 +71,6 @@ static void unclaimed_memory(void)
 	check("memory-read-modify-write", true);
 }
 
-static void virtio_slot(void)
-{
-	check_eq("virtio-magic", mmio_read(VIRTIO_SLOT), VIRTIO_MAGIC);
-	check_eq("virtio-version", mmio_read(VIRTIO_SLOT + 4), 2);
-	check_eq("virtio-no-device", mmio_read(VIRTIO_SLOT + 8), 0);
-}
-
 static uint8_t cmos(uint8_t reg)
 {
 	outb(0x70, reg);
@@ -132,7 +122,6 @@ void guest_main(void)
 	unclaimed_ports();
 	string_output();
 	unclaimed_memory();
-	virtio_slot();
 	clock();
 	small_devices();
 }

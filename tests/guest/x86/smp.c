@@ -152,7 +152,7 @@ static void lowest_priority(void)
 		if (!wait_until(taken_by_all(LOWEST) == sent))
 			break;
 	}
-	delay(MOMENT / 4);
+	settle();
 	check_eq("lowest-each-to-one", taken_by_all(LOWEST), 8);
 
 	tpr = 0x40;
@@ -168,34 +168,32 @@ static void lowest_priority(void)
 
 /* --- INIT again --- */
 
-static volatile unsigned int turns;
-
-static void turn(void)
+static void send_init(void)
 {
-	for (;;)
-		turns++;
+	ipi(1, ICR_INIT | ICR_LEVEL | ICR_ASSERT);
+}
+
+static void send_init_and_more(void)
+{
+	send_init();
+	delay(MOMENT);
+	ipi(1, WORK);
+	ipi(1, ICR_NMI);
 }
 
 static void init_again(void)
 {
-	unsigned int stopped;
+	unsigned int before;
 
-	run_on(1, turn);
-	check("runs", wait_until(turns > 0));
+	check("runs", turns_on(1));
 	ipi(1, ICR_STARTUP | TRAMPOLINE >> 12);
-	stopped = turns;
-	check("startup-ipi-does-nothing-to-who-runs", wait_until(turns > stopped + 1));
-
-	ipi(1, ICR_INIT | ICR_LEVEL | ICR_ASSERT);
-	delay(MOMENT);
-	stopped = turns;
-	delay(MOMENT);
-	check_eq("init-stops", turns, stopped);
-	ipi(1, WORK);
-	ipi(1, ICR_NMI);
-	delay(MOMENT);
-	check_eq("only-a-startup-ipi-wakes-it", turns, stopped);
+	before = turns;
+	check("startup-ipi-does-nothing-to-who-runs", wait_until(turns > before + 1));
 	check("restarted", start_cpu(1));
+	check("init-stops", stops(1, send_init));
+	check("restarted-again", start_cpu(1));
+	check("only-a-startup-ipi-wakes-it", stops(1, send_init_and_more));
+	check("restarted-then", start_cpu(1));
 	check("calls-again", call_on(1, look_at_self));
 	check_eq("its-apic-id-again", seen_id, 1);
 	check_takers("ipi-after-restart", 1, WORK, 2);

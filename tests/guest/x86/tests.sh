@@ -5,6 +5,7 @@
 end_guest=$guests/end.elf
 echo_guest=$guests/echo.elf
 output_guest=$guests/output.elf
+control_guest=$guests/control.elf
 
 boots boot-pvh "$guests/boot.elf"
 boots boot-long "$guests/boot-long.elf"
@@ -24,13 +25,14 @@ interrupts() {
 		checks "lapic$name" lapic.elf -a "$mode $words" "$@"
 		checks "regs$name" regs.elf -c 2 -a "cpus=2 $mode $words" "$@"
 		checks "prio$name" prio.elf -a "$mode $words" "$@"
+		checks "pveoi$name" pveoi.elf -a "$mode $words" "$@"
 		checks "lvt$name" lvt.elf -a "$mode $words" "$@"
 		checks "timer$name" timer.elf -a "$mode $words" "$@"
 		checks "irq$name" irq.elf -a "$mode $words" "$@"
 		checks "hlt$name" hlt.elf -c 2 -a "cpus=2 $mode $words" "$@"
 		checks "smp$name" smp.elf -c 2 -a "cpus=2 $mode $words" "$@"
 		checks "ipi$name" ipi.elf -c 4 -a "cpus=4 $mode $words" "$@"
-		checks "ioapic$name" ioapic.elf -c 2 -a "$mode $words" "$@"
+		checks "ioapic$name" ioapic.elf -c 2 -a "cpus=2 $mode $words" "$@"
 		checks "pins$name" pins.elf --test-device -a "$mode $words" "$@"
 		checks "routes$name" routes.elf --test-device -c 4 -a "cpus=4 $mode $words" "$@"
 		checks "msi$name" msi.elf --test-device -c 4 -a "cpus=4 $mode $words" "$@"
@@ -48,6 +50,9 @@ if [ "$host_words" != pvm ]; then
 elif begin kernel-lapics; then
 	skip "kvm_pvm's local APICs end an interrupt when they deliver it: nothing is ever in service"
 fi
+checks virtio virtio.elf --rng=rate=0
+checks virtio-split virtio.elf --rng=rate=0 --irqchip apic-split
+[ "$host_words" = pvm ] || checks virtio-kernel virtio.elf --rng=rate=0 --irqchip apic-kernel
 checks smp-4-cpus smp.elf -c 4 -a cpus=4
 checks smp-4-cpus-x2apic smp.elf -c 4 -a "cpus=4 x2apic"
 checks pins-2-ioapics pins.elf --test-device --ioapics 2 -a ioapics=2
@@ -91,6 +96,14 @@ checks hammer-apic-split hammer.elf -c 4 --irqchip apic-split -a "cpus=4 nosmi c
 checks hammer-apic-kernel hammer.elf -c 4 --irqchip apic-kernel -a "cpus=4 nosmi count=2000"
 
 ends end-poweroff 0 poweroff
+for chip in apic-split apic-kernel; do
+	[ "$host_words" = pvm ] && continue # as above
+	stopped stop-button-$chip 0 button-off --irqchip $chip && end
+done
+if stopped stop-without-acpi 143 button-off --tables fdt --log info; then
+	reports 'described by a device tree'
+	end
+fi
 ends end-i8042-pulse 10 i8042-pulse
 ends end-i8042-output-port 10 i8042-output-port
 ends end-acpi-reset 10 acpi-reset
@@ -113,7 +126,7 @@ fi
 # --- what --trace and --stats show ---
 
 if begin trace-line; then
-	vireo "$guests/ioapic.elf" -c 2 --trace "$work/trace" </dev/null
+	vireo "$guests/ioapic.elf" -c 2 -a cpus=2 --trace "$work/trace" </dev/null
 	status_is 0
 	checks_hold
 	is_silent

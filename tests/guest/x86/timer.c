@@ -4,8 +4,10 @@
 
 #define TICK VECTOR(5)
 
-/* What must not have expired yet when this guest goes on, on a busy machine too. */
+/* Until something expires that this guest means to be ahead of: see was_late(). */
 #define A_WHILE (20 * MOMENT)
+
+#define ATTEMPTS 20
 
 static volatile uint64_t when; /* TSC at the last tick */
 
@@ -19,6 +21,21 @@ static void on_tick(struct frame *f)
 static unsigned int expiries(void)
 {
 	return taken[0][TICK];
+}
+
+/*
+ * Ends what has to be done in less than A_WHILE from `begin`: true if the machine was so busy that it may
+ * have come too late, and is to be done again. Whatever it left to expire has expired then.
+ */
+static bool was_late(uint64_t begin)
+{
+	static unsigned int times;
+
+	if (rdtsc() - begin < A_WHILE / 2 || times >= ATTEMPTS)
+		return false;
+	times++;
+	delay(3 * A_WHILE);
+	return true;
 }
 
 /* LAPIC timer ticks in 2^32 TSC ticks: at least and at most. */
@@ -85,6 +102,7 @@ static void one_shot(void)
 {
 	uint32_t count = count_for(MOMENT);
 	uint64_t begin = rdtsc();
+	unsigned int before;
 
 	apic_write(APIC_LVT_TIMER, TICK);
 	apic_write(APIC_TIMER_INITIAL, count);
@@ -97,11 +115,15 @@ static void one_shot(void)
 
 	apic_write(APIC_TIMER_INITIAL, 1);
 	check("one-tick", wait_until(expiries() == 2));
-	apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
-	apic_write(APIC_TIMER_INITIAL, 0);
+	do {
+		before = expiries();
+		begin = rdtsc();
+		apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
+		apic_write(APIC_TIMER_INITIAL, 0);
+	} while (was_late(begin));
 	check_eq("stopped-count", apic_read(APIC_TIMER_CURRENT), 0);
 	delay(A_WHILE + MOMENT);
-	check_eq("stopped", expiries(), 2);
+	check_eq("stopped", expiries(), before);
 }
 
 static void masked(void)
@@ -214,8 +236,6 @@ static uint64_t drift(uint32_t period)
 }
 
 /* A guest whose TSC stood still for a moment may think that it saw a drift, but not again and again. */
-#define ATTEMPTS 4
-
 static void no_drift(void)
 {
 	uint32_t period = count_for(MOMENT / 2);
@@ -254,10 +274,10 @@ static void mode_changes(void)
 	/* And back: it ends with the next expiry, at zero. */
 	apic_write(APIC_LVT_TIMER, TICK);
 	check("to-one-shot-ends", wait_until(apic_read(APIC_TIMER_CURRENT) == 0));
-	delay(MOMENT / 10);
 	before = expiries();
-	delay(3 * MOMENT);
-	check_eq("to-one-shot", expiries(), before);
+	delay(A_WHILE);
+	check_range("to-one-shot", expiries(), before, before + 1); /* the last may have been on its way */
+	before = expiries();
 	/* Over is over: to go on, somebody has to write the count. */
 	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | TICK);
 	delay(3 * MOMENT);
@@ -269,19 +289,23 @@ static void mode_changes(void)
 
 static void rewritten(void)
 {
-	unsigned int before = expiries();
-	uint32_t count = count_for(4 * MOMENT);
-	uint64_t begin;
+	unsigned int before;
+	uint32_t count = count_for(A_WHILE);
+	uint64_t first, begin;
 
 	/* A new count begins anew, and only that one expires. */
 	apic_write(APIC_LVT_TIMER, TICK);
-	apic_write(APIC_TIMER_INITIAL, count);
-	delay(MOMENT);
-	begin = rdtsc();
-	apic_write(APIC_TIMER_INITIAL, count);
+	do {
+		before = expiries();
+		first = rdtsc();
+		apic_write(APIC_TIMER_INITIAL, count);
+		delay(MOMENT);
+		begin = rdtsc();
+		apic_write(APIC_TIMER_INITIAL, count);
+	} while (was_late(first));
 	check_range("count-begins-anew", apic_read(APIC_TIMER_CURRENT), 0, count);
 	check("new-count-expires", wait_until(expiries() == before + 1));
-	check_range("new-count-not-early", when - begin, 4 * MOMENT / 100 * 98, UINT64_MAX);
+	check_range("new-count-not-early", when - begin, A_WHILE / 100 * 98, UINT64_MAX);
 
 	/* A divisor for the rest: what would take 128 times as long is over soon. */
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_128);
@@ -292,10 +316,10 @@ static void rewritten(void)
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_128);
 	before = expiries();
 	begin = rdtsc();
-	apic_write(APIC_TIMER_INITIAL, count_for(4 * MOMENT));
+	apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
 	check("divisor-for-the-rest", wait_until(expiries() == before + 1));
-	check_range("divisor-not-early", when - begin, 4 * MOMENT / 100 * 98, 400 * MOMENT);
+	check_range("divisor-not-early", when - begin, A_WHILE / 100 * 98, 100 * A_WHILE);
 	apic_write(APIC_TIMER_INITIAL, 0);
 }
 
@@ -303,21 +327,31 @@ static void rewritten(void)
 
 static void mask_at_expiry(void)
 {
-	unsigned int before = expiries();
+	unsigned int before;
 	uint32_t left = 0;
+	uint64_t begin;
 
-	apic_write(APIC_LVT_TIMER, LVT_MASKED | TICK);
-	apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
-	apic_write(APIC_LVT_TIMER, TICK);
+	do {
+		before = expiries();
+		begin = rdtsc();
+		apic_write(APIC_LVT_TIMER, LVT_MASKED | TICK);
+		apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
+		apic_write(APIC_LVT_TIMER, TICK);
+	} while (was_late(begin));
 	check("unmasked-before-expiry", wait_until(expiries() == before + 1));
-	apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
-	apic_write(APIC_LVT_TIMER, LVT_MASKED | TICK);
+	do {
+		before = expiries();
+		begin = rdtsc();
+		apic_write(APIC_LVT_TIMER, TICK);
+		apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
+		apic_write(APIC_LVT_TIMER, LVT_MASKED | TICK);
+	} while (was_late(begin));
 	check("masked-expires", wait_until(apic_read(APIC_TIMER_CURRENT) == 0));
 	delay(MOMENT / 10);
 	apic_write(APIC_LVT_TIMER, TICK);
 	delay(MOMENT);
 	if (!left_out(kernel_lapic, "masked-at-expiry", "KVM delivers what came while masked"))
-		check_eq("masked-at-expiry", expiries(), before + 1);
+		check_eq("masked-at-expiry", expiries(), before);
 	before = expiries();
 	/* Periodic: the expiries go on, and the next one after unmasking counts. */
 	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | LVT_MASKED | TICK);
@@ -340,10 +374,11 @@ static void current_count(void)
 {
 	uint32_t some = 0x40000000, a, b;
 
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_128); /* some minutes */
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | TICK);
 	apic_write(APIC_TIMER_INITIAL, some);
 	a = apic_read(APIC_TIMER_CURRENT);
-	delay(MOMENT / 10);
+	delay(MOMENT);
 	b = apic_read(APIC_TIMER_CURRENT);
 	check_range("count-one-shot-begins", a, 1, some);
 	check("count-one-shot-falls", b < a);
@@ -359,6 +394,7 @@ static void current_count(void)
 	delay(MOMENT / 10);
 	check_eq("count-expired", apic_read(APIC_TIMER_CURRENT), 0);
 	apic_write(APIC_TIMER_INITIAL, 0);
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
 }
 
 static void deadline(void)
@@ -368,29 +404,40 @@ static void deadline(void)
 
 	apic_write(APIC_LVT_TIMER, LVT_DEADLINE | TICK);
 	begin = rdtsc();
+	wrmsr(MSR_TSC_DEADLINE, begin + PATIENCE);
+	check_eq("deadline-armed", rdmsr(MSR_TSC_DEADLINE), begin + PATIENCE);
+	begin = rdtsc();
 	wrmsr(MSR_TSC_DEADLINE, begin + MOMENT);
-	check_eq("deadline-armed", rdmsr(MSR_TSC_DEADLINE), begin + MOMENT);
 	check("deadline", wait_until(expiries() == before + 1));
 	check_range("deadline-not-early", when - begin, MOMENT, UINT64_MAX);
 	check_eq("deadline-disarmed", rdmsr(MSR_TSC_DEADLINE), 0);
 	wrmsr(MSR_TSC_DEADLINE, 1);
 	check("deadline-in-the-past", wait_until(expiries() == before + 2));
-	wrmsr(MSR_TSC_DEADLINE, rdtsc() + A_WHILE);
-	wrmsr(MSR_TSC_DEADLINE, 0);
+	do {
+		before = expiries();
+		begin = rdtsc();
+		wrmsr(MSR_TSC_DEADLINE, begin + A_WHILE);
+		wrmsr(MSR_TSC_DEADLINE, 0);
+	} while (was_late(begin));
 	delay(A_WHILE + MOMENT);
-	check_eq("deadline-cancelled", expiries(), before + 2);
+	check_eq("deadline-cancelled", expiries(), before);
 	apic_write(APIC_TIMER_INITIAL, count_for(MOMENT));
 	check_eq("deadline-ignores-count", apic_read(APIC_TIMER_CURRENT), 0);
-	wrmsr(MSR_TSC_DEADLINE, rdtsc() + A_WHILE);
-	apic_write(APIC_LVT_TIMER, TICK);
+	do {
+		apic_write(APIC_LVT_TIMER, LVT_DEADLINE | TICK);
+		before = expiries();
+		begin = rdtsc();
+		wrmsr(MSR_TSC_DEADLINE, begin + A_WHILE);
+		apic_write(APIC_LVT_TIMER, TICK);
+	} while (was_late(begin));
 	check_eq("deadline-ends-with-the-mode", rdmsr(MSR_TSC_DEADLINE), 0);
 	delay(A_WHILE + MOMENT);
-	check_eq("deadline-does-not-outlive-the-mode", expiries(), before + 2);
+	check_eq("deadline-does-not-outlive-the-mode", expiries(), before);
 }
 
 static void deadline_changes(void)
 {
-	unsigned int before = expiries();
+	unsigned int before;
 	uint64_t begin;
 
 	/* Outside of its mode the MSR reads as zero and takes nothing. */
@@ -398,12 +445,22 @@ static void deadline_changes(void)
 	check_eq("deadline-outside-its-mode", rdmsr(MSR_TSC_DEADLINE), 0);
 
 	/* A running count ends with its mode; a deadline that has not come gives way to the next. */
-	apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
-	apic_write(APIC_LVT_TIMER, LVT_DEADLINE | TICK);
+	do {
+		apic_write(APIC_LVT_TIMER, TICK);
+		before = expiries();
+		begin = rdtsc();
+		apic_write(APIC_TIMER_INITIAL, count_for(A_WHILE));
+		apic_write(APIC_LVT_TIMER, LVT_DEADLINE | TICK);
+	} while (was_late(begin));
 	check_eq("deadline-mode-has-no-count", apic_read(APIC_TIMER_CURRENT), 0);
-	begin = rdtsc();
-	wrmsr(MSR_TSC_DEADLINE, begin + A_WHILE);
-	wrmsr(MSR_TSC_DEADLINE, begin + 2 * A_WHILE);
+	delay(A_WHILE + MOMENT);
+	check_eq("count-does-not-outlive-its-mode", expiries(), before);
+	do {
+		before = expiries();
+		begin = rdtsc();
+		wrmsr(MSR_TSC_DEADLINE, begin + A_WHILE);
+		wrmsr(MSR_TSC_DEADLINE, begin + 2 * A_WHILE);
+	} while (was_late(begin));
 	check("deadline-later", wait_until(expiries() == before + 1));
 	check_range("deadline-later-not-early", when - begin, 2 * A_WHILE, UINT64_MAX);
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + PATIENCE);
@@ -457,7 +514,8 @@ void guest_main(void)
 	rewritten();
 	mask_at_expiry();
 	current_count();
-	no_drift();
+	if (!left_out(kernel_lapic, "no-drift", "KVM's count stands still while its host is late"))
+		no_drift();
 	if (cpuid(1, 0).ecx >> 24 & 1) {
 		deadline();
 		deadline_changes();
