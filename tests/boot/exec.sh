@@ -288,14 +288,15 @@ status 5
 	verdict
 }
 
-# What the command prints is what the next step waits for.
+# What the command prints is what the next step waits for. The guest's terminal does not echo: Linux sends the signal
+# of a Ctrl-C before it echoes it, so that the echo may come before or after what the command prints.
 exec_resize() {
 	begin "exec: the size of the terminal changes: SIGWINCH and the new size; Ctrl-C is the command's SIGINT" || return
 	cat >"$work/inner" <<-END
 		stty -echo rows 33 cols 99
 		tty >"$work/tty"
 		"$vireo" exec --kernel "$exec_kernel/vmlinuz" --modules "$exec_kernel/modules" --timeout $limit -- \
-			sh -c 'trap "stty size" WINCH; trap "echo interrupted; exit 7" INT
+			sh -c 'stty -echo; trap "stty size" WINCH; trap "echo interrupted; exit 7" INT
 				sleep 600 & stty size; echo up; while :; do wait; done'
 		echo status \$?
 	END
@@ -320,7 +321,7 @@ exec_resize() {
 	expect_output "33 99
 up
 33 120
-^Cinterrupted
+interrupted
 status 7
 "
 	verdict
