@@ -217,7 +217,7 @@ static void search(struct judge *judge, struct judge_end *end, const char *text,
 {
 	if (find_failure(judge, end, text, when, is_whole))
 		return;
-	while (find_next(&judge->expect, end, text, len, when, is_whole))
+	while ((is_whole || !judge->expects_line) && find_next(&judge->expect, end, text, len, when, is_whole))
 		if (judge->seen)
 			judge->seen(judge->ctx, &judge->expect.rule[judge->expect.next - 1]);
 	if (judge->expect.next == judge->expect.count) {
@@ -282,6 +282,7 @@ int judge_init(struct judge *judge, const struct vm_config *cfg, const char *exp
 	memset(judge, 0, sizeof(*judge));
 	judge->deadline = CLOCK_NEVER;
 	judge->ignore_crashes = cfg->on_crash == ON_CRASH_IGNORE;
+	judge->expects_line = expect;
 	for (int i = 0; i < WATCH_SOURCES; i++) {
 		judge->end[i].judge = judge;
 		judge->end[i].source = (enum watch_source)i;

@@ -73,6 +73,7 @@ struct judge {
 	void *ctx;
 
 	bool ignore_crashes;
+	bool expects_line; /* what is expected is no prompt: it is looked for when its line is over */
 	struct judge_rules expect, send, fail_on;
 	struct judge_end end[WATCH_SOURCES];
 
@@ -98,8 +99,9 @@ bool judge_send_ok(const char *text, char why[OPTION_ALLOWED_MAX]);
 #define JUDGE_SEND_ALLOWED "TEXT after REGEX, 1 to 4095 bytes without control characters"
 
 /*
- * By cfg->expect (NULL `expect` takes it; else it is the only expectation), fail_on, send and on_crash, whose texts must
- * outlive it. -ENOMEM, or -EINVAL for a text that is not as above. judge_finish() is due either way.
+ * By cfg->expect (NULL `expect` takes it; else it is the only expectation, and is looked for in lines that are over),
+ * fail_on, send and on_crash, whose texts must outlive it. -ENOMEM, or -EINVAL for a text that is not as above.
+ * judge_finish() is due either way.
  */
 int judge_init(struct judge *judge, const struct vm_config *cfg, const char *expect, struct err *err);
 void judge_finish(struct judge *judge);

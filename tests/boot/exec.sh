@@ -202,11 +202,22 @@ exec_ends() {
 		verdict
 	}
 	begin "exec: a panic: 255, and what the kernel said of it" && {
-		exec_run -- sh -c 'echo before; echo c >/proc/sysrq-trigger'
+		pipe=$(mktemp -d)
+		mkfifo "$pipe/out" "$pipe/in"
+		"$vireo" exec --kernel "$exec_kernel/vmlinuz" --modules "$modules" --timeout $limit -- \
+			sh -c 'echo before; read -r x; echo c >/proc/sysrq-trigger' <"$pipe/in" >"$pipe/out" 2>"$messages" &
+		pid=$!
+		exec 8>"$pipe/in" 9<"$pipe/out"
+		IFS= read -r line <&9
+		echo go >&8
+		wait $pid
+		status=$?
+		exec 8>&- 9<&-
+		rm -r "$pipe"
+		[ "$line" = before ] || problem "the output is \"$line\""
 		expect_status 255
 		expect_message 'panicked: Kernel panic - not syncing: sysrq triggered crash'
-		expect_output "before
-"
+		: >"$console"
 		verdict
 	}
 	begin "exec: output that cannot be written: 0 becomes 125, another status stays" && {
@@ -241,7 +252,7 @@ exec_ends() {
 	}
 	begin "exec: --timeout: 124" && {
 		limit=1
-		exec_run -- true
+		exec_run -- sleep 600
 		limit=600
 		expect_status 124
 		verdict
@@ -264,32 +275,63 @@ exec_copies() {
 	verdict
 }
 
-# socat's other end is a terminal for vireo.
+# Runs $work/inner on a terminal that socat makes, until it says its status and ends. The function $1 gets each line that is
+# printed, and what it prints is typed. The guest's terminals do not echo: an echo may come before or after what the
+# command prints, and Linux sends the signal of a Ctrl-C before it echoes it.
+converse() {
+	pipe=$(mktemp -d)
+	mkfifo "$pipe/in" "$pipe/out"
+	socat -t $((limit + 60)) - "EXEC:sh $work/inner,pty,ctty,setsid,stderr" <"$pipe/in" >"$pipe/out" 2>"$messages" &
+	pid=$!
+	exec 5>"$pipe/in"
+	while IFS= read -r line; do
+		line=${line%"$cr"}
+		echo "$line"
+		$1 "$line" >&5
+		case $line in
+		"status "*) exec 5>&- ;;
+		esac
+	done <"$pipe/out" >"$console"
+	exec 5>&-
+	wait $pid
+	rm -r "$pipe"
+	status=0
+}
+
+type_hello() {
+	[ "$1" != asked ] || echo hello
+}
+
 exec_terminal() {
 	begin "exec: a terminal is one for the command: its size, its input, and the status" || return
 	cat >"$work/inner" <<-END
 		stty -echo rows 33 cols 99
 		"$vireo" exec --kernel "$exec_kernel/vmlinuz" --modules "$exec_kernel/modules" --timeout $limit -- \
-			sh -c 'tty; stty size; stty -echo; read -r x; echo got \$x; exit 5'
-		echo status \$?
+			sh -c 'stty -echo; tty; stty size; echo asked; read -r x; echo got \$x; exit 5'
+		code=\$?
 		stty size
 		stty -a | grep -o ' icanon'
+		echo status \$code
 	END
-	echo hello | socat -t $((limit + 60)) - "EXEC:sh $work/inner,pty,ctty,setsid,stderr" 2>"$messages" | tr -d '\r' |
-		grep -v '^hello$' >"$console"
-	status=0
+	converse type_hello
 	expect_output "/dev/pts/0
 33 99
+asked
 got hello
-status 5
 33 99
  icanon
+status 5
 "
 	verdict
 }
 
-# What the command prints is what the next step waits for. The guest's terminal does not echo: Linux sends the signal
-# of a Ctrl-C before it echoes it, so that the echo may come before or after what the command prints.
+resize_and_interrupt() {
+	case $1 in
+	up) stty cols 120 <"$(cat "$work/tty")" ;;
+	"33 120") printf '\003' ;;
+	esac
+}
+
 exec_resize() {
 	begin "exec: the size of the terminal changes: SIGWINCH and the new size; Ctrl-C is the command's SIGINT" || return
 	cat >"$work/inner" <<-END
@@ -300,24 +342,7 @@ exec_resize() {
 				sleep 600 & stty size; echo up; while :; do wait; done'
 		echo status \$?
 	END
-	pipe=$(mktemp -d)
-	mkfifo "$pipe/in" "$pipe/out"
-	socat -t $((limit + 60)) - "EXEC:sh $work/inner,pty,ctty,setsid,stderr" <"$pipe/in" >"$pipe/out" 2>"$messages" &
-	pid=$!
-	exec 5>"$pipe/in"
-	while IFS= read -r line; do
-		line=${line%"$cr"}
-		echo "$line"
-		case $line in
-		up) stty cols 120 <"$(cat "$work/tty")" ;;
-		"33 120") printf '\003' >&5 ;;
-		"status "*) exec 5>&- ;;
-		esac
-	done <"$pipe/out" >"$console"
-	exec 5>&-
-	wait $pid
-	rm -r "$pipe"
-	status=0
+	converse resize_and_interrupt
 	expect_output "33 99
 up
 33 120

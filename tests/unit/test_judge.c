@@ -224,6 +224,45 @@ static void test_send_waits_for_the_next_prompt(void **state)
 	assert_string_equal(typed, "ttyS0<1>ttyS0<2>");
 }
 
+/* Whoever reads the verdict gets all of the line on init. */
+static void test_line_of_init_is_awaited(void **state)
+{
+	struct err err;
+
+	(void)state;
+	fails[0] = "trouble";
+	assert_int_equal(make("reached, Linux ", &err), 0);
+	say("init: reached, Linux 6");
+	judge_pause(&judge);
+	assert_int_equal(judge.finding, JUDGE_NOTHING);
+	say(".1\r\n");
+	assert_int_equal(judge.finding, JUDGE_PASSED);
+	assert_string_equal(judge.expect.rule[0].line->text, "init: reached, Linux 6.1");
+}
+
+static void test_failure_while_a_line_is_awaited(void **state)
+{
+	struct err err;
+
+	(void)state;
+	fails[0] = "trouble";
+	assert_int_equal(make("reached", &err), 0);
+	say("reached with trouble");
+	judge_pause(&judge);
+	assert_int_equal(judge.finding, JUDGE_FAILED);
+}
+
+static void test_line_of_init_without_end(void **state)
+{
+	struct err err;
+
+	(void)state;
+	assert_int_equal(make("reached", &err), 0);
+	say("reached");
+	judge_end(&judge);
+	assert_int_equal(judge.finding, JUDGE_PASSED);
+}
+
 static void test_failure_in_a_pause(void **state)
 {
 	(void)state;
@@ -419,6 +458,9 @@ int main(void)
 		TEST(test_first_decision_stays),
 		TEST(test_prompt),
 		TEST(test_send_waits_for_the_next_prompt),
+		TEST(test_line_of_init_is_awaited),
+		TEST(test_failure_while_a_line_is_awaited),
+		TEST(test_line_of_init_without_end),
 		TEST(test_failure_in_a_pause),
 		TEST(test_last_line_without_end),
 		TEST(test_panic),
