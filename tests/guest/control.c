@@ -6,7 +6,6 @@
 #include "machine.h"
 
 enum {
-	LSR_BI = 0x10,
 	IER_LINE = 4,
 };
 
@@ -16,9 +15,10 @@ static void serve(void)
 {
 	uint8_t lsr;
 
-	while ((lsr = uart_read(UART_LSR)) & LSR_DR) {
+	while ((lsr = uart_read(UART_LSR) | uart_break) & LSR_DR) {
 		uint8_t byte = uart_read(UART_DATA);
 
+		uart_break = 0;
 		if (!(lsr & LSR_BI))
 			print(broken ? "SYSRQ %c\n" : "GOT %c\n", byte);
 		broken = lsr & LSR_BI;

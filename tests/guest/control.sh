@@ -61,7 +61,7 @@ if begin control-status; then
 	ctl quit
 	ended 130
 	ctl_fails 1 'no VM named vm' status
-	[ "$("$vireo" ps | wc -l)" = 1 ] || problem "vireo ps: $("$vireo" ps)"
+	"$vireo" ps | grep -F "$XDG_RUNTIME_DIR/" && problem "it is still there: $("$vireo" ps)"
 	end
 fi
 
@@ -157,7 +157,11 @@ other_vm() {
 	shift
 	timeout -k 10 $((limit + spare)) "$vireo" "$command" --name vm --timeout $limit "$@" </dev/null >"$work/out" 2>"$work/err" &
 	vm=$!
-	eventually [ -S "$XDG_RUNTIME_DIR/vireo/vm.sock" ]
+	eventually answers || problem "it does not answer"
+}
+
+answers() {
+	"$vireo" ctl --wait 60 vm status >/dev/null 2>&1
 }
 
 if begin control-quit-smoke; then

@@ -23,6 +23,7 @@ enum {
 	MCR_RTS = 2,
 	MCR_OUT2 = 8, /* connects the interrupt */
 	LSR_DR = 1,
+	LSR_BI = 0x10,
 	LSR_THRE = 0x20,
 };
 
@@ -30,6 +31,9 @@ uint8_t uart_read(unsigned int reg);
 void uart_write(unsigned int reg, uint8_t value);
 /* `n` bytes to the transmitter, which must have room for them. */
 void uart_send(const char *from, unsigned int n);
+
+/* LSR_BI if put_char() has read it, which clears it: who receives bytes takes it for the next one's, and clears this. */
+extern volatile uint8_t uart_break;
 
 /* Has this CPU call `run` for each interrupt of the serial port, which is level-triggered. */
 void on_uart(void (*run)(void));

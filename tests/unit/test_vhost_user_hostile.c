@@ -50,8 +50,7 @@ static void assert_requests_fail(unsigned int index)
 static void lose(void *ctx)
 {
 	(void)ctx;
-	shutdown(be.fd, SHUT_RDWR);
-	pump();
+	lose_back_end();
 }
 
 static void test_end_of_the_back_end(void **state)
@@ -79,8 +78,7 @@ static void test_end_before_it_is_used(void **state)
 
 	(void)state;
 	assert_int_equal(create(VIRTIO_ID_FS, 2, false), 0);
-	shutdown(be.fd, SHUT_RDWR);
-	pump();
+	lose_back_end();
 	assert_true(vrig_negotiate(&v, VIRTIO_F_VERSION_1));
 	vrig_queue(&v, 0, 8);
 	vrig_queue(&v, 1, 8);
@@ -125,8 +123,7 @@ static void lose_with(unsigned int before, unsigned int count, uint32_t answered
 	for (unsigned int i = count; i-- > 0;)
 		if (answered & 1u << i)
 			answer(&f[i], head[i]);
-	shutdown(be.fd, SHUT_RDWR);
-	pump();
+	lose_back_end();
 	while (vrig_used(&v, 1))
 		assert_int_equal(vrig_get(&v, 1), 16);
 	assert_int_equal(v.queue[1].nr_free, v.queue[1].size);
@@ -160,8 +157,7 @@ static void test_end_with_nonsense_in_the_rings(void **state)
 	start(VIRTIO_ID_FS, 2);
 	v.queue[0].used[1] = 7;
 	v.queue[1].avail[1] = 0xffff;
-	shutdown(be.fd, SHUT_RDWR);
-	pump();
+	lose_back_end();
 	vrig_reset(&v);
 	vrig_start(&v, 0);
 	assert_requests_fail(1);
@@ -182,8 +178,7 @@ static void test_end_of_a_disk(void **state)
 		buf[1] = vrig_in(&v, 1);
 		vrig_send(&v, 0, buf, 2);
 	}
-	shutdown(be.fd, SHUT_RDWR);
-	pump();
+	lose_back_end();
 	for (unsigned int i = 0; i < 3; i++)
 		assert_int_equal(vrig_get(&v, 0), 1);
 	assert_int_equal(*(uint8_t *)vrig_host(&v, buf[1].addr, 1), 1);
@@ -205,8 +200,7 @@ static void test_end_of_a_network(void **state)
 	assert_int_equal(create(VIRTIO_ID_NET, 2, false), 0);
 	vrig_start(&v, 0);
 	assert_int_equal(vrig_config(&v, 6, 2), 1);
-	shutdown(be.fd, SHUT_RDWR);
-	pump();
+	lose_back_end();
 	assert_int_equal(vrig_config(&v, 6, 2), 0);
 	assert_int_equal(vrig_ack(&v) & VIRTIO_INT_CONFIG, VIRTIO_INT_CONFIG);
 	assert_false(vrig_is_broken(&v));
@@ -252,8 +246,7 @@ static void test_a_driver_that_never_rests(void **state)
 	assert_int_equal(create(VIRTIO_ID_NET, 4, true), 0);
 	vrig_start(&v, 1ULL << 17);
 	never_empty(4, 16);
-	shutdown(be.fd, SHUT_RDWR);
-	pump();
+	lose_back_end();
 	never_empty(1, v.queue[1].size);
 }
 

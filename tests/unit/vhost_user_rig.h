@@ -126,6 +126,7 @@ struct backend {
 
 	int fd, front; /* its own end, and that for the front end */
 	pthread_t thread;
+	bool is_over; /* the thread is */
 };
 
 static inline void be_close(int *fd)
@@ -467,11 +468,19 @@ static inline void be_start(struct backend *be)
 	assert_int_equal(pthread_create(&be->thread, NULL, be_main, be), 0);
 }
 
+/* From here on it touches no queue, not for a kick of before either. */
+static inline void be_end(struct backend *be)
+{
+	shutdown(be->fd, SHUT_RDWR);
+	if (!be->is_over)
+		pthread_join(be->thread, NULL);
+	be->is_over = true;
+}
+
 /* The end of the back end: its socket is closed. */
 static inline void be_stop(struct backend *be)
 {
-	shutdown(be->fd, SHUT_RDWR);
-	pthread_join(be->thread, NULL);
+	be_end(be);
 	be_close(&be->fd);
 	for (unsigned int i = 0; i < BE_QUEUES; i++) {
 		be_close(&be->queue[i].kick);
@@ -542,6 +551,13 @@ static inline void pump(void)
 		;
 	source = ev.data.ptr;
 	source->ready(source->ctx, ev.events);
+}
+
+/* The back end goes, and the front end takes note. */
+static inline void lose_back_end(void)
+{
+	be_end(&be);
+	pump();
 }
 
 static inline void pump_until_interrupt(unsigned int count)

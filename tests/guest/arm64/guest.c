@@ -17,6 +17,8 @@ volatile uint64_t last_esr, last_far;
 volatile bool expecting;
 unsigned int gic_version;
 
+volatile uint8_t uart_break;
+
 static unsigned int cpus;
 static void (*volatile job[MAX_CPUS])(void);
 static volatile bool up[MAX_CPUS];
@@ -35,9 +37,17 @@ void uart_write(unsigned int reg, uint8_t value)
 	write8(UART + reg, value);
 }
 
+static uint8_t line_status(void)
+{
+	uint8_t lsr = uart_read(UART_LSR);
+
+	uart_break |= lsr & LSR_BI;
+	return lsr;
+}
+
 void put_char(char c)
 {
-	while (!(uart_read(UART_LSR) & LSR_THRE))
+	while (!(line_status() & LSR_THRE))
 		;
 	uart_write(UART_DATA, (uint8_t)c);
 }

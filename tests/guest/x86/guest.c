@@ -33,6 +33,8 @@ volatile unsigned int taken[MAX_CPUS][256];
 volatile unsigned int trace_length;
 volatile uint8_t trace[64];
 
+volatile uint8_t uart_break;
+
 static struct gate idt[256] __attribute__((aligned(16)));
 static void (*volatile job[MAX_CPUS])(void);
 static volatile bool started[MAX_CPUS];
@@ -42,9 +44,17 @@ void guest_start(void);
 void guest_start_other(void);
 void trap(struct frame *f);
 
+static uint8_t line_status(void)
+{
+	uint8_t lsr = inb(COM1 + UART_LSR);
+
+	uart_break |= lsr & LSR_BI;
+	return lsr;
+}
+
 void put_char(char c)
 {
-	while (!(inb(COM1 + UART_LSR) & LSR_THRE))
+	while (!(line_status() & LSR_THRE))
 		pause();
 	outb(COM1, (uint8_t)c);
 }
