@@ -217,7 +217,8 @@ static void search(struct judge *judge, struct judge_end *end, const char *text,
 {
 	if (find_failure(judge, end, text, when, is_whole))
 		return;
-	while ((is_whole || !judge->expects_line) && find_next(&judge->expect, end, text, len, when, is_whole))
+	while ((is_whole || !judge->expects_line) &&
+	       find_next(&judge->expect, end, text, len, when, is_whole))
 		if (judge->seen)
 			judge->seen(judge->ctx, &judge->expect.rule[judge->expect.next - 1]);
 	if (judge->expect.next == judge->expect.count) {
