@@ -18,17 +18,22 @@
 
 /* --- how a run ends --- */
 
+/* Only who is first stops the loop: who comes when that has ended, before the vCPUs have, would stop that of the next boot. */
 static void end(struct vm *vm, enum vm_end why, int number, const char *cause)
 {
+	bool is_first;
+
 	pthread_mutex_lock(&vm->end_lock);
-	if (vm->why == VM_RUNNING) {
+	is_first = vm->why == VM_RUNNING;
+	if (is_first) {
 		vm->why = why;
 		vm->number = number;
 		snprintf(vm->cause.text, sizeof(vm->cause.text), "%s", cause);
 	}
 	pthread_mutex_unlock(&vm->end_lock);
 	vm->ending = true;
-	loop_stop(vm->loop);
+	if (is_first)
+		loop_stop(vm->loop);
 }
 
 void vm_end(struct vm *vm, enum vm_end why)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Ends in the way that the word "end=WAY" names. "end=ask" reads a letter from the console instead: r
- * resets, anything else switches off. "end=button-off" and "end=button-reset" wait for the power button and do
+ * resets, anything else switches off; with "end=ask-both" a second CPU resets, too, a bit sooner or later. "end=button-off" and "end=button-reset" wait for the power button and do
  * that, "end=button-deaf" says that it was pressed, and goes on.
  */
 #include "lines.h"
@@ -100,6 +100,26 @@ static void ask(void)
 		power_off();
 }
 
+#define APART 0x3ffff /* clock ticks, at most */
+
+static void reset_some_time(void)
+{
+	delay((rdtsc() >> 4) & APART);
+	acpi_reset();
+}
+
+static void ask_both(void)
+{
+	check("second-cpu", start_cpu(1));
+	while (!(uart_read(UART_LSR) & LSR_DR))
+		pause();
+	if (uart_read(UART_DATA) != 'r')
+		power_off();
+	run_on(1, reset_some_time);
+	delay(APART / 2);
+	acpi_reset();
+}
+
 static void (*volatile when_pressed)(void);
 
 static void button(struct frame *f)
@@ -154,6 +174,7 @@ static const struct {
 	{ "halt", halt },
 	{ "spin", spin },
 	{ "ask", ask },
+	{ "ask-both", ask_both },
 	{ "button-off", button_off },
 	{ "button-reset", button_reset },
 	{ "button-deaf", button_deaf },

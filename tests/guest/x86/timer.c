@@ -9,6 +9,9 @@
 
 #define ATTEMPTS 20
 
+/* The host waits by a clock that may run 500 ppm fast while it is being set right (adjtimex(2)). */
+#define SLEWED(ticks) ((ticks) / 1000 * 999)
+
 static volatile uint64_t when; /* TSC at the last tick */
 
 static void on_tick(struct frame *f)
@@ -80,7 +83,12 @@ static void check_divisor(const char *name, uint32_t divide, uint32_t divisor)
 
 static void divide_register(void)
 {
-	rate = measure(DIVIDE_BY_1);
+	/* Whoever stands still just when the count is read may take it for much faster than it is. */
+	for (unsigned int tries = 0; tries < ATTEMPTS; tries++) {
+		rate = measure(DIVIDE_BY_1);
+		if (rate.most - rate.least < rate.least / 8)
+			break;
+	}
 	check("counts-down", rate.least > 0);
 	check_divisor("divide-by-2", DIVIDE_BY_2, 2);
 	check_divisor("divide-by-4", DIVIDE_BY_4, 4);
@@ -262,15 +270,21 @@ static void wait_ticks(unsigned int n)
 
 static void mode_changes(void)
 {
-	uint32_t count = count_for(MOMENT);
-	unsigned int before = expiries();
+	uint32_t count = count_for(A_WHILE);
+	unsigned int before;
+	uint64_t begin;
 
-	/* One-shot to periodic: the same count, then reloaded. */
-	apic_write(APIC_LVT_TIMER, TICK);
-	apic_write(APIC_TIMER_INITIAL, count);
-	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | TICK);
+	/* One-shot to periodic, before it is over: the same count, then reloaded. */
+	do {
+		apic_write(APIC_LVT_TIMER, TICK);
+		before = expiries();
+		begin = rdtsc();
+		apic_write(APIC_TIMER_INITIAL, count);
+		apic_write(APIC_LVT_TIMER, LVT_PERIODIC | TICK);
+	} while (was_late(begin));
 	check_eq("to-periodic-keeps-initial", apic_read(APIC_TIMER_INITIAL), count);
 	check("to-periodic", wait_until(expiries() >= before + 3));
+	apic_write(APIC_TIMER_INITIAL, count_for(MOMENT));
 	/* And back: it ends with the next expiry, at zero. */
 	apic_write(APIC_LVT_TIMER, TICK);
 	check("to-one-shot-ends", wait_until(apic_read(APIC_TIMER_CURRENT) == 0));
@@ -409,7 +423,7 @@ static void deadline(void)
 	begin = rdtsc();
 	wrmsr(MSR_TSC_DEADLINE, begin + MOMENT);
 	check("deadline", wait_until(expiries() == before + 1));
-	check_range("deadline-not-early", when - begin, MOMENT, UINT64_MAX);
+	check_range("deadline-not-early", when - begin, SLEWED(MOMENT), UINT64_MAX);
 	check_eq("deadline-disarmed", rdmsr(MSR_TSC_DEADLINE), 0);
 	wrmsr(MSR_TSC_DEADLINE, 1);
 	check("deadline-in-the-past", wait_until(expiries() == before + 2));
@@ -462,7 +476,7 @@ static void deadline_changes(void)
 		wrmsr(MSR_TSC_DEADLINE, begin + 2 * A_WHILE);
 	} while (was_late(begin));
 	check("deadline-later", wait_until(expiries() == before + 1));
-	check_range("deadline-later-not-early", when - begin, 2 * A_WHILE, UINT64_MAX);
+	check_range("deadline-later-not-early", when - begin, SLEWED(2 * A_WHILE), UINT64_MAX);
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + PATIENCE);
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + MOMENT);
 	check("deadline-earlier", wait_until(expiries() == before + 2));
