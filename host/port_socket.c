@@ -105,6 +105,18 @@ static void drop_client(void *ctx)
 	unix_acceptor_want(&ps->acceptor, true);
 }
 
+/* Of a client that has hung up: the model may not ask for its input for a long time, if nobody in the guest reads. */
+static bool has_left_input(const struct port_socket *ps)
+{
+	uint8_t byte;
+	ssize_t n;
+
+	do
+		n = recv(ps->client.fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
 static void client_ready(void *ctx, uint32_t events)
 {
 	struct port_socket *ps = ctx;
@@ -116,8 +128,10 @@ static void client_ready(void *ctx, uint32_t events)
 	if (events & (EPOLLHUP | EPOLLERR)) {
 		loop_remove(ps->loop, &ps->client);
 		ps->hung_up = true;
-		if (ps->in_done)
+		if (!has_left_input(ps)) {
+			ps->in_done = true;
 			drop_soon(ps);
+		}
 	}
 	if ((events & EPOLLOUT) && ps->chr.writable)
 		ps->chr.writable(ps->chr.ctx);

@@ -12,6 +12,10 @@
 
 #define CONSOLE 1 /* The kernel has opened /dev/console as 0, 1 and 2. */
 
+/* syslog(2): from here on the kernel's own messages stay off the console, or come there as before. */
+#define CONSOLE_OFF 6
+#define CONSOLE_ON  7
+
 void init_main(void) __attribute__((noreturn));
 
 void say(const char *text)
@@ -21,8 +25,11 @@ void say(const char *text)
 	text_add(&line, "vireo-init: ");
 	text_add(&line, text);
 	text_add(&line, "\n");
+	/* The kernel would write one of its own in the midst of this, whenever the port's FIFO is filled. */
+	SYS3(syslog, CONSOLE_OFF, 0, 0);
 	write_all(CONSOLE, line.bytes, line.len);
 	SYS3(ioctl, CONSOLE, TCSBRK, 1); /* tcdrain() */
+	SYS3(syslog, CONSOLE_ON, 0, 0);
 }
 
 void power_off(void)

@@ -165,6 +165,27 @@ static void test_a_client_that_goes(void **state)
 	close(next);
 }
 
+/* Nobody in the guest reads: a client that goes and has left nothing is gone all the same. */
+static void test_a_client_that_nobody_reads(void **state)
+{
+	int fd, next;
+
+	(void)state;
+	listen_there();
+	fd = client();
+	assert_true(chr->connected);
+	close(fd);
+	run_loop();
+	run_loop();
+	assert_false(chr->connected);
+	assert_int_equal(told.changed, 2);
+	next = client();
+	assert_true(chr->connected);
+	assert_int_equal(chardev_rig_put(chr, "hello"), 5);
+	assert_heard(next, "hello");
+	close(next);
+}
+
 /* The host has no descriptor left for a client: it waits, and is served when there is one. */
 static void test_out_of_descriptors(void **state)
 {
@@ -391,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_client),
 		TEST(test_a_client_that_goes),
+		TEST(test_a_client_that_nobody_reads),
 		TEST(test_out_of_descriptors),
 		TEST(test_half_closed),
 		TEST(test_a_slow_client),
