@@ -212,14 +212,20 @@ if begin input-file; then
 	end
 fi
 
+is_raw() {
+	stty -a -F "$(cat "$work/tty")" | grep -q -e -icanon
+}
+
 # terminal KEYS: the echo guest on a terminal, with KEYS (for printf) typed when it is ready.
 terminal() {
 	{
 		await '^READY'
+		eventually is_raw # the guest may be ready first
 		# shellcheck disable=SC2059 # it is a format
 		printf "$1"
 		eventually [ -s "$work/after" ]
-	} | script -q -c "stty -a >'$work/before'
+	} | script -q -c "tty >'$work/tty'
+		stty -a >'$work/before'
 		'$vireo' run --timeout $limit ${host_words:+-a $host_words} '$echo_guest' 2>'$work/err'
 		echo \$? >'$work/status'
 		stty -a >'$work/after'" /dev/null >"$work/out"
@@ -229,7 +235,7 @@ terminal() {
 
 on_terminal() {
 	begin "$1" || return 1
-	rm -f "$work/before" "$work/after"
+	rm -f "$work/before" "$work/after" "$work/tty"
 	command -v script >/dev/null && command -v stty >/dev/null && return 0
 	skip "no script(1) or stty(1) to make a terminal with"
 	return 1
