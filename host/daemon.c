@@ -43,6 +43,7 @@ struct daemon {
 	size_t line_len;
 	char last[MAX_LINE + 1]; /* its last words */
 	unsigned int nr_lines;
+	_Atomic bool end_is_expected;
 };
 
 /* Where distributions put programs that others start; see not_found(). */
@@ -383,6 +384,8 @@ static void end_ready(void *ctx, uint32_t events)
 	collect(d, &status);
 	drain_output(d);
 	close_output(d); /* a child of its own may have the pipe still open */
+	if (d->end_is_expected)
+		return;
 	if (WIFSIGNALED(status))
 		snprintf(how, sizeof(how), "was ended by signal %d (%s)", WTERMSIG(status),
 			 sigdescr_np(WTERMSIG(status)) ?: "unknown");
@@ -392,6 +395,12 @@ static void end_ready(void *ctx, uint32_t events)
 		 d->last[0] ? "; its last words: " : "", d->last);
 	if (d->exited)
 		d->exited(d->ctx, status);
+}
+
+void daemon_expect_end(struct daemon *d)
+{
+	if (d)
+		d->end_is_expected = true;
 }
 
 const char *daemon_last_words(struct daemon *d)

@@ -50,6 +50,9 @@ int daemon_start(struct daemon **out, struct loop *loop, const struct daemon_con
  */
 void daemon_stop(struct daemon *d);
 
+/* It is about to be made to end: that it has is not told any more, and exited() not called. NULL is fine. Any thread. */
+void daemon_expect_end(struct daemon *d);
+
 /*
  * The last line that it wrote, "" for none; valid until the next call. For one that ended before the loop
  * ran: what it had to say is read first.

@@ -184,7 +184,8 @@ static void start(struct model *m)
 
 	if (m->vu->dead) {
 		m->state = LOST;
-		tell_of_loss(m, "vhost-user: the back end is lost");
+		if (!m->vu->cancelled)
+			tell_of_loss(m, "vhost-user: the back end is lost");
 		for (unsigned int i = 0; i < m->nr_queues; i++)
 			vhost_user_lost_kick(vdev, i);
 		return;
@@ -313,7 +314,10 @@ static void vhost_user_write_config(struct virtio_device *vdev, unsigned int off
 
 static void vhost_user_device_cancel(struct virtio_device *vdev)
 {
-	vhost_user_cancel(to_model(vdev)->vu);
+	struct model *m = to_model(vdev);
+
+	daemon_expect_end(m->daemon); /* it ends when it has lost its connection, and the worker still looks */
+	vhost_user_cancel(m->vu);
 }
 
 static void unwatch(struct model *m, struct loop_source *source)

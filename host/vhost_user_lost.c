@@ -73,11 +73,17 @@ static bool is_for_input(const struct virtio_device *vdev, unsigned int index)
 
 /* --- what was on its way --- */
 
+enum progress {
+	NO_REQUEST,
+	PENDING,
+	BEGUN, /* an answer to it was begun, and maybe given back */
+};
+
 /*
- * Has the request no answer yet? One of FUSE shows it, if there is room for an answer; of others it is only
- * certain that they look like requests.
+ * How far is the request? One of FUSE shows it, if there is room for an answer; of others it is only certain that they
+ * look like requests.
  */
-static bool is_pending(enum virtio_id id, const struct virtq_chain *chain)
+static enum progress progress_of(enum virtio_id id, const struct virtq_chain *chain)
 {
 	struct fuse_out out;
 	struct fuse_in in;
@@ -85,25 +91,43 @@ static bool is_pending(enum virtio_id id, const struct virtq_chain *chain)
 	switch (id) {
 	case VIRTIO_ID_FS:
 		if (!read_fuse(chain, &in))
-			return false;
-		return !chain->write_size ||
-		       (iov_read(chain_in(chain), chain->nr_write, 0, &out, sizeof(out)) == sizeof(out) &&
-			out.unique != in.unique);
+			return NO_REQUEST;
+		if (!chain->write_size)
+			return PENDING;
+		if (iov_read(chain_in(chain), chain->nr_write, 0, &out, sizeof(out)) != sizeof(out))
+			return NO_REQUEST;
+		return out.unique == in.unique ? BEGUN : PENDING;
 	case VIRTIO_ID_BLOCK:
-		return is_blk(chain);
+		return is_blk(chain) ? PENDING : NO_REQUEST;
 	default:
-		return true;
+		return PENDING;
 	}
 }
 
-/* How far before index `used` of the used ring each descriptor was last given back; 0: farther than it tells. */
-static void note_used(const struct virtq *q, uint16_t used, uint16_t *ago)
-{
-	for (uint16_t back = q->size; back; back--) {
-		const uint16_t *entry = q->used_area + 2 + 4 * ((uint16_t)(used - back) & (q->size - 1));
+/* What the two rings say of a descriptor. */
+struct history {
+	uint16_t ago; /* how far before index `used` it was last given back; 0: farther than the ring tells */
+	int16_t balance; /* how much oftener it was made available than given back, from the same index on */
+	bool is_seen;
+};
 
-		if (entry[0] < q->size)
-			ago[entry[0]] = back;
+static void note_history(const struct virtq *q, uint16_t available, uint16_t used, struct history *history)
+{
+	uint16_t common = q->size - (uint16_t)(available - used); /* used entries from that index on */
+
+	for (uint16_t back = q->size; back; back--) {
+		uint16_t at_avail = (uint16_t)(available - back) & (q->size - 1);
+		uint16_t at_used = (uint16_t)(used - back) & (q->size - 1);
+		uint16_t made = __atomic_load_n(&q->avail_area[2 + at_avail], __ATOMIC_RELAXED);
+		uint16_t given = __atomic_load_n(&q->used_area[2 + 4 * at_used], __ATOMIC_RELAXED);
+
+		if (made < q->size)
+			history[made].balance++;
+		if (given >= q->size)
+			continue;
+		history[given].ago = back;
+		if (back <= common)
+			history[given].balance--;
 	}
 }
 
@@ -112,32 +136,47 @@ static void note_used(const struct virtq *q, uint16_t used, uint16_t *ago)
  * answered in their order. If not, some of those are answered and some before are not. So: from the youngest
  * back, as many as there must be of those that may be pending. A descriptor that the available ring tells of
  * twice is that of the later chain; one that was given back at an index not below its own is answered.
- * Fills in their places in the available ring, the youngest first; returns how many were found.
+ *
+ * virtiofsd writes the beginning of an answer, reads the file, and then gives the request back. Those that it had
+ * begun so are told from those that the driver has back by how often the rings have their descriptors. What the driver
+ * has back may be anything by now and must not be written to: they count only if the sum is right.
+ *
+ * Fills in their places in the available ring; returns how many were found.
  */
 static unsigned int find_pending(enum virtio_id id, struct virtq *q, uint16_t available, uint16_t used,
 				 struct iovec *iov, uint16_t *found)
 {
 	struct virtq_chain chain = { .iov = iov, .max_iov = MAX_IOV };
-	unsigned int count = (uint16_t)(available - used), n = 0;
-	bool seen[VIRTQ_MAX_SIZE] = { false };
-	uint16_t ago[VIRTQ_MAX_SIZE] = { 0 };
+	unsigned int count = (uint16_t)(available - used), n = 0, nr_begun = 0;
+	struct history history[VIRTQ_MAX_SIZE] = { 0 };
+	uint16_t begun[VIRTQ_MAX_SIZE];
 
-	note_used(q, used, ago);
+	note_history(q, available, used, history);
 	for (unsigned int back = 1; back <= q->size && n < count; back++) {
 		uint16_t at = (uint16_t)(available - back);
+		enum progress progress;
+		struct history *h;
 
 		q->next_avail = q->next_used = at;
 		if (virtq_pop(q, &chain) != 1) {
 			q->halted = false; /* long answered, and something else now */
 			continue;
 		}
-		if (seen[chain.head])
+		h = &history[chain.head];
+		if (h->is_seen)
 			continue;
-		seen[chain.head] = true;
-		if (ago[chain.head] && (int16_t)(used - ago[chain.head] - at) >= 0)
+		h->is_seen = true;
+		if (h->ago && (int16_t)(used - h->ago - at) >= 0)
 			continue;
-		if (is_pending(id, &chain))
+		progress = progress_of(id, &chain);
+		if (progress == PENDING)
 			found[n++] = at;
+		else if (progress == BEGUN && h->balance > 0)
+			begun[nr_begun++] = at;
+	}
+	if (n + nr_begun == count) {
+		memcpy(found + n, begun, nr_begun * sizeof(*begun));
+		n = count;
 	}
 	return n;
 }

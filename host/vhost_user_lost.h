@@ -11,10 +11,9 @@
 /*
  * Takes over a queue that is ready and that a back end has worked on, which touches it no more. What the
  * back end had taken and not given back fails. Nobody has written down what that is: of a file system it is
- * found out by the numbers that requests and answers carry; one whose answer was just being written, but not
- * given back, stays unanswered: what there is of it must not be taken for all. Of others it is what is left if
- * requests were completed in their order, and if they were not, some may stay unanswered until the driver
- * resets the device. With the device's lock held; the device is live.
+ * found out by the numbers that requests and answers carry, and where an answer was just being written, by what
+ * the rings tell of its descriptors; of others it is what is left if requests were completed in their order.
+ * Where that is not certain, some may stay unanswered until the driver resets the device. With the device's lock held; the device is live.
  */
 void vhost_user_lost_take(struct virtio_device *vdev, unsigned int index);
 

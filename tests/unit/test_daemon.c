@@ -21,6 +21,7 @@
 
 #include "host/daemon.h"
 #include "tests/unit/fake.h"
+#include "tests/unit/loop_turn.h"
 
 static struct loop loop;
 static struct err err;
@@ -199,6 +200,23 @@ static void test_stop_in_the_middle_of_output(void **state)
 	assert_int_equal(ends, 0);
 }
 
+/* It ends, and not by a stop, but nobody is surprised. */
+static void test_expected_end(void **state)
+{
+	siginfo_t info;
+
+	(void)state;
+	need_pidfds();
+	listen_to_log();
+	start(SHELL("exit 3"));
+	daemon_expect_end(d);
+	assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+	loop_turn(&loop);
+	assert_string_equal(hear(), "");
+	daemon_stop(d);
+	assert_int_equal(ends, 0);
+}
+
 static void test_stop_of_one_that_runs(void **state)
 {
 	(void)state;
@@ -217,7 +235,7 @@ static void test_stop_of_one_that_ignores_sigterm(void **state)
 	(void)state;
 	need_pidfds();
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	snprintf(command, sizeof(command), "trap '' TERM; echo >&%d; while :; do sleep 1000; done", pipes[1]);
+	snprintf(command, sizeof(command), "trap '' TERM; echo >/proc/self/fd/%d; while :; do sleep 1000; done", pipes[1]);
 	config = config_of(SHELL(command));
 	config.keep_fd = pipes[1];
 	assert_int_equal(daemon_start(&d, &loop, &config, &err), 0);
@@ -453,6 +471,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_log_says_what_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_output_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_in_the_middle_of_output, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_expected_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_of_one_that_runs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_of_one_that_ignores_sigterm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_of_one_that_died, setup, teardown),

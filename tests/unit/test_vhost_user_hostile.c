@@ -100,11 +100,19 @@ static void answer(const struct fuse *f, uint16_t head)
 	__atomic_store_n(&q->used[1], (uint16_t)(q->used[1] + 1), __ATOMIC_RELEASE);
 }
 
+/* Begins to answer it: the header is there. */
+static void begin_answer(const struct fuse *f)
+{
+	const uint32_t out[4] = { 64, 0, (uint32_t)f->unique };
+
+	memcpy(vrig_host(&v, f->buf[1].addr, sizeof(out)), out, sizeof(out));
+}
+
 /*
  * After `before` requests, the back end had taken `count` more, and had answered some of those, the last one
- * first: each of the others fails, and none is answered twice (vrig_get() checks).
+ * first, and begun to answer some: each that is not answered fails, and none is answered twice (vrig_get() checks).
  */
-static void lose_with(unsigned int before, unsigned int count, uint32_t answered)
+static void lose_with(unsigned int before, unsigned int count, uint32_t answered, uint32_t begun)
 {
 	struct fuse f[8];
 	uint16_t head[8];
@@ -123,6 +131,9 @@ static void lose_with(unsigned int before, unsigned int count, uint32_t answered
 	for (unsigned int i = count; i-- > 0;)
 		if (answered & 1u << i)
 			answer(&f[i], head[i]);
+	for (unsigned int i = 0; i < count; i++)
+		if (begun & 1u << i)
+			begin_answer(&f[i]);
 	lose_back_end();
 	while (vrig_used(&v, 1))
 		assert_int_equal(vrig_get(&v, 1), 16);
@@ -137,16 +148,19 @@ static void test_end_with_requests_in_flight(void **state)
 {
 	static const struct {
 		unsigned int before, count;
-		uint32_t answered;
+		uint32_t answered, begun;
 	} cases[] = {
-		{ 0, 1, 0 },    { 0, 8, 0 },   { 0, 8, 0x55 }, { 0, 8, 0xf0 },  { 0, 8, 0x0f },
-		{ 0, 8, 0xff }, { 5, 8, 0x2 }, { 100, 1, 0 },  { 37, 8, 0x81 }, { 37, 7, 0x3e },
+		{ 0, 1, 0, 0 },        { 0, 8, 0, 0 },      { 0, 8, 0x55, 0 },   { 0, 8, 0xf0, 0 },
+		{ 0, 8, 0x0f, 0 },     { 0, 8, 0xff, 0 },   { 5, 8, 0x2, 0 },    { 100, 1, 0, 0 },
+		{ 37, 8, 0x81, 0 },    { 37, 7, 0x3e, 0 },  { 0, 1, 0, 1 },      { 100, 1, 0, 1 },
+		{ 0, 8, 0xfe, 1 },     { 100, 8, 0xfe, 1 }, { 700, 8, 0xfe, 1 }, { 700, 8, 0x5b, 0x24 },
+		{ 255, 8, 0x7f, 128 }, { 300, 3, 0, 7 },    { 1000, 1, 0, 1 },
 	};
 
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		teardown(state);
 		setup(state);
-		lose_with(cases[i].before, cases[i].count, cases[i].answered);
+		lose_with(cases[i].before, cases[i].count, cases[i].answered, cases[i].begun);
 	}
 }
 
