@@ -316,7 +316,7 @@ static void conn_packet(struct vsock *v, struct vsock_conn *conn, const struct v
 			const struct iovec *payload, unsigned int count)
 {
 	if (header->op == VSOCK_OP_RST) {
-		vsock_remove(v, conn);
+		vsock_leave(v, conn);
 		return;
 	}
 	if (conn->state == VSOCK_RESET)
@@ -446,6 +446,8 @@ static void ready(void *ctx, struct vsock_stream *stream, unsigned int what)
 	if (conn->state == VSOCK_OFFERED) {
 		if (conn->hung_up)
 			offer_withdrawn(v, conn);
+	} else if (conn->state == VSOCK_LEFT) {
+		vsock_leave(v, conn);
 	} else {
 		vsock_drain(v, conn);
 		vsock_settle(v, conn);

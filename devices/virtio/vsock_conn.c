@@ -21,25 +21,38 @@ struct vsock_conn *vsock_find(struct vsock *v, uint32_t guest_port, uint32_t hos
 {
 	struct vsock_conn *conn = v->bucket[bucket_of(guest_port, host_port)];
 
-	while (conn && (conn->guest_port != guest_port || conn->host_port != host_port))
+	while (conn &&
+	       (conn->guest_port != guest_port || conn->host_port != host_port || conn->state == VSOCK_LEFT))
 		conn = conn->hash_next;
 	return conn;
 }
 
+/* One that is over on the host's side and waits only for the guest's last word; if there is none, one that the guest left. */
+static struct vsock_conn *find_over(const struct vsock *v)
+{
+	struct vsock_conn *left = NULL;
+
+	for (unsigned int i = 0; i < VSOCK_BUCKETS; i++) {
+		for (struct vsock_conn *conn = v->bucket[i]; conn; conn = conn->hash_next) {
+			if (!conn->stream && !conn->owed)
+				return conn;
+			if (conn->state == VSOCK_LEFT)
+				left = conn;
+		}
+	}
+	return left;
+}
+
 /*
- * Makes room by forgetting one that is over on the host's side and waits only for the guest's last word.
- * What the guest may still send for it is answered as for any connection that does not exist.
+ * Makes room by forgetting one that is over. What the guest may still send for it is answered as for any connection
+ * that does not exist.
  */
 static void forget_one(struct vsock *v)
 {
-	for (unsigned int i = 0; i < VSOCK_BUCKETS; i++) {
-		for (struct vsock_conn *conn = v->bucket[i]; conn; conn = conn->hash_next) {
-			if (!conn->stream && !conn->owed) {
-				vsock_remove(v, conn);
-				return;
-			}
-		}
-	}
+	struct vsock_conn *conn = find_over(v);
+
+	if (conn)
+		vsock_remove(v, conn);
 }
 
 struct vsock_conn *vsock_add(struct vsock *v, uint32_t guest_port, uint32_t host_port,
@@ -122,6 +135,23 @@ void vsock_remove_all(struct vsock *v)
 			vsock_remove(v, v->bucket[i]);
 }
 
+/*
+ * Linux waits 8 s for the answer to a SHUTDOWN of both, and then says RST and forgets the connection. What it had sent
+ * before is not lost by that, as it is not with AF_VSOCK's own transports.
+ */
+void vsock_leave(struct vsock *v, struct vsock_conn *conn)
+{
+	if (conn->state == VSOCK_OPEN && (conn->guest_shutdown & VSOCK_SHUTDOWN_SEND)) {
+		conn->state = VSOCK_LEFT;
+		conn->owed = 0;
+		leave_ready(v, conn);
+	}
+	if (conn->state == VSOCK_LEFT)
+		vsock_drain(v, conn);
+	if (conn->state != VSOCK_LEFT || !conn->buf_len)
+		vsock_remove(v, conn);
+}
+
 void vsock_reset_conn(struct vsock *v, struct vsock_conn *conn)
 {
 	vsock_close_stream(v, conn);
@@ -144,7 +174,7 @@ uint32_t vsock_free_port(struct vsock *v, uint32_t guest_port)
 
 void vsock_set_ready(struct vsock *v, struct vsock_conn *conn)
 {
-	if (conn->is_ready)
+	if (conn->is_ready || conn->state == VSOCK_LEFT)
 		return;
 	conn->is_ready = true;
 	conn->ready_next = NULL;

@@ -39,6 +39,7 @@ enum vsock_state {
 	VSOCK_OFFERED, /* the guest was, or will be, asked */
 	VSOCK_OPEN,
 	VSOCK_RESET, /* it is over; the guest is to hear of it, and that is all */
+	VSOCK_LEFT, /* the guest has forgotten it, vsock_find() too; what it sent waits for the program, and that is all */
 };
 
 /* Bits of vsock_conn.owed: packets that are to be sent. */
@@ -113,6 +114,9 @@ void vsock_close_stream(struct vsock *v, struct vsock_conn *conn);
 /* Closes the host's end and forgets the connection. */
 void vsock_remove(struct vsock *v, struct vsock_conn *conn);
 void vsock_remove_all(struct vsock *v);
+
+/* The guest has forgotten the connection: forgets it too, once the program has what it was sent. */
+void vsock_leave(struct vsock *v, struct vsock_conn *conn);
 
 /* Closes the host's end; the guest hears of it by RST, and then the connection is forgotten. */
 void vsock_reset_conn(struct vsock *v, struct vsock_conn *conn);

@@ -71,6 +71,64 @@ static void a_slow_program_uses_up_the_guests_credit(void **state)
 		guest_expect(&r, CREDIT_UPDATE, 52, 1000);
 }
 
+/* Sends 100 KiB that its program does not take, closes, and does not wait for the answer: as Linux does after 8 s. */
+static struct fake_stream *left_with_data(uint32_t port, const uint8_t *block)
+{
+	struct fake_stream *s = connected(port);
+
+	s->room = 1000;
+	guest_send_bytes(&r, 1000, port, block, 50 << 10);
+	guest_send_bytes(&r, 1000, port, block + (50 << 10), 50 << 10);
+	guest_say_shutdown(&r, NO_RECEIVE | NO_SEND, 1000, port);
+	assert_int_equal(guest_waiting(&r), 0);
+	guest_say(&r, RST, 1000, port);
+	assert_false(s->closed);
+	return s;
+}
+
+static void what_a_guest_sent_before_it_left_arrives(void **state)
+{
+	static uint8_t block[100 << 10];
+	struct fake_stream *s, *next;
+
+	(void)state;
+	guest_start(&r, 8);
+	for (unsigned int i = 0; i < sizeof(block); i++)
+		block[i] = (uint8_t)(i * 7 + i / 251);
+	s = left_with_data(52, block);
+	/* The guest may use the same ports again. */
+	next = connected(52);
+	guest_send_text(&r, 1000, 52, "next");
+	assert_int_equal(next->nr_got, 4);
+	while (!s->closed) {
+		s->room = 33333;
+		happens(s, VSOCK_WRITABLE);
+	}
+	assert_int_equal(s->nr_got, sizeof(block));
+	assert_memory_equal(s->got, block, sizeof(block));
+	assert_int_equal(guest_waiting(&r), 0); /* it hears no more of that */
+	guest_send_text(&r, 1000, 52, "!");
+	assert_int_equal(next->nr_got, 5);
+}
+
+static void a_program_that_goes_when_the_guest_has_left(void **state)
+{
+	static uint8_t block[100 << 10];
+	struct fake_stream *s;
+
+	(void)state;
+	guest_start(&r, 8);
+	s = left_with_data(52, block);
+	s->gone = true;
+	happens(s, VSOCK_HANGUP);
+	assert_true(s->closed);
+	assert_int_equal(guest_waiting(&r), 0);
+	/* And one that is still there when the driver is reset. */
+	s = left_with_data(53, block);
+	vrig_reset(&r.v);
+	assert_true(s->closed);
+}
+
 static void a_guest_that_sends_more_than_it_may(void **state)
 {
 	static uint8_t block[64 << 10];
@@ -186,6 +244,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_guest_is_told_of_room_in_time),
 		TEST(a_slow_program_uses_up_the_guests_credit),
+		TEST(what_a_guest_sent_before_it_left_arrives),
+		TEST(a_program_that_goes_when_the_guest_has_left),
 		TEST(a_guest_that_sends_more_than_it_may),
 		TEST(the_guests_room_is_respected),
 		TEST(data_waits_for_buffers),

@@ -258,6 +258,15 @@ static void connections_are_bounded(void **state)
 	guest_expect(&r, RESPONSE, 52, 999);
 	guest_send_text(&r, 1007, 52, "x");
 	guest_expect(&r, RST, 52, 1007);
+	/* So does one whose last bytes nobody takes, and that the guest has forgotten. */
+	host.stream[8]->room = 0;
+	guest_send_text(&r, 1008, 52, "x");
+	guest_say_shutdown(&r, NO_RECEIVE | NO_SEND, 1008, 52);
+	guest_say(&r, RST, 1008, 52);
+	assert_false(host.stream[8]->closed);
+	guest_say(&r, REQUEST, 998, 52);
+	guest_expect(&r, RESPONSE, 52, 998);
+	assert_true(host.stream[8]->closed);
 }
 
 /* Random packets at random connections: it goes on, and says nothing that is not in order. */
