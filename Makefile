@@ -158,7 +158,7 @@ $(UNIT_TESTS): $(OUT)/%: $(OUT)/%.o $(OUT)/libvireo.a
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
 
-VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=all --track-fds=yes
+VALGRIND := valgrind --quiet --fair-sched=try --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=all --track-fds=yes
 QEMU_USER := qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=build/sysroot/aarch64/usr/lib/aarch64-linux-gnu
 
 .PHONY: test-unit test-unit-asan test-unit-valgrind test-unit-aarch64

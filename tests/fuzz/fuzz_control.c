@@ -122,6 +122,10 @@ static void come(struct client *c)
 	if (c->fd >= 0)
 		return;
 	*c = (struct client){ .fd = unix_connect(path) };
+	if (c->fd < 0) { /* those that came and went have filled the backlog */
+		turn();
+		c->fd = unix_connect(path);
+	}
 	must(c->fd >= 0);
 }
 

@@ -31,7 +31,7 @@ static inline void files_run_out(int last, struct loop *loop, void (*turn)(void)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	turn();
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_int_equal(poll(&timer, 1, -1), 1);
+	(void)poll(&timer, 1, 10000); /* not at all if it has fired already */
 	turn();
 }
 

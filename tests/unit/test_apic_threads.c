@@ -24,7 +24,7 @@
 #define ROUNDS     3000
 #define SENDERS    3
 #define MAX_CPUS   2
-#define PATIENCE_S 300
+#define PATIENCE_S 850
 
 /* A processor: its LAPIC, how it is woken, and what its interrupts are for. */
 struct cpu {

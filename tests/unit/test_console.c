@@ -365,7 +365,7 @@ int main(void)
 
 		if (pid) {
 			waitpid(pid, &status, 0);
-			return status;
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 		}
 		setsid();
 	}

@@ -235,7 +235,8 @@ static void test_stop_of_one_that_ignores_sigterm(void **state)
 	(void)state;
 	need_pidfds();
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	snprintf(command, sizeof(command), "trap '' TERM; echo >/proc/self/fd/%d; while :; do sleep 1000; done", pipes[1]);
+	snprintf(command, sizeof(command),
+		 "trap '' TERM; echo >/proc/self/fd/%d; while :; do sleep 1000; done", pipes[1]);
 	config = config_of(SHELL(command));
 	config.keep_fd = pipes[1];
 	assert_int_equal(daemon_start(&d, &loop, &config, &err), 0);

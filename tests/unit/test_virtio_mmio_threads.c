@@ -21,7 +21,7 @@
 #define SIZE       8
 #define ROUNDS     150
 #define BATCHES    40 /* of a round, at most */
-#define PATIENCE_S 300
+#define PATIENCE_S 850
 
 static struct vrig v;
 static struct echo echo;

@@ -20,7 +20,7 @@
 
 #define SIZE       64
 #define CHAINS     50000
-#define PATIENCE_S 300
+#define PATIENCE_S 850
 
 static struct vrig v;
 static struct echo echo;
