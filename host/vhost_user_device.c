@@ -316,8 +316,8 @@ static void vhost_user_device_cancel(struct virtio_device *vdev)
 {
 	struct model *m = to_model(vdev);
 
-	daemon_expect_end(
-		m->daemon); /* it ends when it has lost its connection, and the worker still looks */
+	/* It ends when it has lost its connection, and the worker still looks. */
+	daemon_expect_end(m->daemon);
 	vhost_user_cancel(m->vu);
 }
 
