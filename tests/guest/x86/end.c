@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Ends in the way that the word "end=WAY" names. "end=ask" reads a letter from the console instead: r
- * resets, anything else switches off; with "end=ask-both" a second CPU resets, too, a bit sooner or later. "end=button-off" and "end=button-reset" wait for the power button and do
- * that, "end=button-deaf" says that it was pressed, and goes on.
+ * resets, anything else switches off; with "end=ask-both" a second CPU resets, too, a bit sooner or later.
+ * "end=button-off" and "end=button-reset" wait for the power button and do that, "end=button-deaf" says that it
+ * was pressed, and goes on.
  */
 #include "lines.h"
 
