@@ -138,12 +138,17 @@ static void lose_output(struct console *con, int code)
  */
 static bool drain(struct console *con)
 {
+	struct pollfd pfd = { .fd = con->out.fd, .events = POLLOUT };
 	uint8_t buf[OUT_CHUNK];
 	size_t len, all = 0;
 
 	while (all < CONSOLE_OUT_SIZE && (len = peek_output(con, buf, sizeof(buf))) > 0) {
-		ssize_t n = write_some(con, buf, len);
+		ssize_t n;
 
+		/* A descriptor we could not make non-blocking: ask before each write. */
+		if (!con->out_is_own && !con->out_is_file && !con->out_is_socket && poll(&pfd, 1, 0) == 0)
+			return false;
+		n = write_some(con, buf, len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
@@ -156,9 +161,6 @@ static bool drain(struct console *con)
 		con->out_tail += (uint32_t)n;
 		pthread_mutex_unlock(&con->lock);
 		all += (size_t)n;
-		/* A descriptor we could not make non-blocking: ask before each write. */
-		if (!con->out_is_own && !con->out_is_file && !con->out_is_socket)
-			return false;
 	}
 	if (all >= CONSOLE_OUT_SIZE)
 		tell_loop(con);
@@ -182,8 +184,13 @@ static void tell_room(struct console *con, struct console_end *end)
 static void serve_output(struct console *con)
 {
 	bool wait = !drain(con);
+	struct err ignored;
 
-	if (!con->out_is_file && wait != con->out_waits) {
+	if (wait &&
+	    con->out_is_file) { /* a FIFO that had lost its reader has another one, which has no room now */
+		con->out_is_file = loop_add(con->loop, &con->out, EPOLLOUT, &ignored) < 0;
+		con->out_waits = true;
+	} else if (!con->out_is_file && wait != con->out_waits) {
 		con->out_waits = wait;
 		loop_change(con->loop, &con->out, wait ? EPOLLOUT : 0);
 	}
@@ -359,6 +366,21 @@ static void end_input(struct console *con)
 		loop_remove(con->loop, &con->in);
 }
 
+/* Until there is room. The end of input cannot be masked: it is told once, and not again and again. */
+static void park_input(struct console *con)
+{
+	if (!con->in_is_file && !con->in_parked)
+		loop_change(con->loop, &con->in, EPOLLET);
+	con->in_parked = true;
+}
+
+static void listen_to_input(struct console *con)
+{
+	if (!con->in_is_file && con->in_parked)
+		loop_change(con->loop, &con->in, EPOLLIN);
+	con->in_parked = false;
+}
+
 static void serve_input(struct console *con)
 {
 	uint8_t buf[CONSOLE_IN_SIZE];
@@ -370,10 +392,10 @@ static void serve_input(struct console *con)
 	con->in_full = !room;
 	pthread_mutex_unlock(&con->lock);
 	if (!room) {
-		if (!con->in_is_file)
-			loop_change(con->loop, &con->in, 0);
+		park_input(con);
 		return;
 	}
+	listen_to_input(con);
 
 	n = read(con->in.fd, buf, room);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -401,7 +423,7 @@ static void take_terminal(struct console *con)
 	con->is_terminal = true;
 	if (con->in_background)
 		loop_change(con->loop, &con->in, EPOLLIN);
-	con->in_background = false;
+	con->in_background = con->in_parked = false;
 	terminal_set_raw();
 }
 
@@ -412,6 +434,7 @@ static void take_terminal(struct console *con)
 static void leave_terminal(struct console *con)
 {
 	con->in_background = true;
+	con->in_parked = false;
 	loop_change(con->loop, &con->in, EPOLLIN | EPOLLET);
 }
 
@@ -440,11 +463,11 @@ static void work_ready(void *ctx, uint32_t events)
 	pthread_mutex_lock(&con->lock);
 	more_input = con->in_full && con->in_head - con->in_tail < CONSOLE_IN_SIZE;
 	pthread_mutex_unlock(&con->lock);
-	if (more_input && !con->in_done && !con->in_background) {
-		if (!con->in_is_file)
-			loop_change(con->loop, &con->in, EPOLLIN);
+	if (!more_input || con->in_done || con->in_background)
+		return;
+	listen_to_input(con); /* in_ready() reads, if there is anything: somebody else may have taken it */
+	if (con->in_is_file)
 		serve_input(con);
-	}
 }
 
 /* --- start and end --- */

@@ -48,6 +48,7 @@ struct console {
 	struct loop_source in, out, work; /* work: an eventfd, something to do for the loop */
 	bool in_is_file;                  /* cannot be waited for: always ready */
 	bool in_done;                     /* end of input, or none at all */
+	bool in_parked;                   /* input is not looked for until there is room */
 	bool out_is_file, out_is_socket, out_is_own;
 	bool in_background; /* stdin is a terminal whose foreground others have */
 	bool out_waits;     /* the loop waits for EPOLLOUT */

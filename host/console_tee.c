@@ -227,10 +227,15 @@ static void client_ready(void *ctx, uint32_t events)
 {
 	struct tee_client *client = ctx;
 
-	if (events & (EPOLLHUP | EPOLLERR))
-		drop(client);
-	else
+	if (!(events & (EPOLLHUP | EPOLLERR))) {
 		serve(client);
+		return;
+	}
+	/* What it typed last is for the guest, as far as there is room. */
+	for (unsigned int i = 0; i <= TEE_IN_SIZE / CHUNK; i++)
+		if (!take_input(client) || client->typed_length || client->ended)
+			break;
+	drop(client);
 }
 
 static void work_ready(void *ctx, uint32_t events)

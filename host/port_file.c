@@ -20,6 +20,16 @@ struct port_file {
 	bool is_lost;    /* it cannot be written any more: output is dropped */
 };
 
+/* A FIFO whose reader had gone may have another. */
+static bool watch_again(struct port_file *pf)
+{
+	struct err ignored;
+
+	if (!pf->is_watched)
+		pf->is_watched = loop_add(pf->loop, &pf->file, 0, &ignored) == 0;
+	return pf->is_watched;
+}
+
 static size_t put(struct chardev *chr, const uint8_t *buf, size_t len)
 {
 	struct port_file *pf = (struct port_file *)chr;
@@ -30,7 +40,7 @@ static size_t put(struct chardev *chr, const uint8_t *buf, size_t len)
 
 		if (n >= 0) {
 			written += (size_t)n;
-		} else if (errno == EAGAIN && pf->is_watched) {
+		} else if (errno == EAGAIN && watch_again(pf)) {
 			loop_change(pf->loop, &pf->file, EPOLLOUT);
 			return written;
 		} else if (errno != EINTR) {

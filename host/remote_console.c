@@ -180,11 +180,22 @@ static void watch(struct remote *r)
 	loop_change(r->loop, &r->peer, events);
 }
 
-static void serve_output(struct remote *r)
+/* A FIFO that had lost its reader has another one, which has no room now. (A regular file always has.) */
+static void watch_again(struct remote *r)
+{
+	struct err ignored;
+
+	r->is_ready = loop_add(r->loop, &r->peer, EPOLLOUT, &ignored) < 0;
+	r->watched = EPOLLOUT;
+}
+
+void remote_write(struct remote *r)
 {
 	bool waits;
 
 	r->out_waits = !drain(r);
+	if (r->out_waits && r->is_ready)
+		watch_again(r);
 	watch(r);
 	pthread_mutex_lock(&r->lock);
 	waits = r->refused && (r->dead || r->out_head - r->out_tail < REMOTE_OUT_SIZE);
@@ -270,8 +281,9 @@ static void peer_ready(void *ctx, uint32_t events)
 		r->hung_up = !r->is_lossless;
 		r->is_ready = r->is_lossless; /* a FIFO: the next write says what it is */
 	}
-	if (events & EPOLLOUT)
-		serve_output(r);
+	/* A FIFO that is full when it loses its reader does not say that it can be written. */
+	if ((events & EPOLLOUT) || r->is_ready)
+		remote_write(r);
 	serve_input(r);
 }
 
@@ -284,7 +296,7 @@ static void work_ready(void *ctx, uint32_t events)
 
 	(void)events;
 	(void)!read(r->work.fd, &count, sizeof(count));
-	serve_output(r);
+	remote_write(r);
 	pthread_mutex_lock(&r->lock);
 	more = r->in_full && r->in_head - r->in_tail < REMOTE_IN_SIZE;
 	pthread_mutex_unlock(&r->lock);
@@ -312,7 +324,7 @@ int remote_attach(struct remote *r, int fd, struct err *err)
 	r->there = true;
 	r->out_busy = true;
 	pthread_mutex_unlock(&r->lock);
-	serve_output(r);
+	remote_write(r);
 	return 0;
 }
 

@@ -54,6 +54,9 @@ struct remote *remote_new(const char *name, struct loop *loop, struct err *err);
 /* `fd` is at the other end from now on. 0, or a negative errno with a line: then nothing has changed. */
 int remote_attach(struct remote *r, int fd, struct err *err);
 
+/* Writes what there is to whoever is there. */
+void remote_write(struct remote *r);
+
 /* Nobody is there any more; the descriptor is the caller's again. */
 void remote_detach(struct remote *r);
 

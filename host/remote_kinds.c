@@ -45,8 +45,12 @@ static void terminal_opened(void *ctx, uint32_t events)
 	(void)events;
 	while (read(r->opened.fd, buf, sizeof(buf)) > 0)
 		;
-	if (r->peer.fd >= 0)
+	if (r->peer.fd >= 0 && !r->hung_up) {
+		remote_write(r); /* what could not be written while nobody was there */
 		return;
+	}
+	if (r->peer.fd >= 0)
+		remote_detach(r); /* who was there before has left input that the guest has not taken yet */
 	make_raw(r->master);
 	if (remote_attach(r, r->master, &err) < 0)
 		log_warn("%s: %s: %s", r->name, r->terminal, err.text);

@@ -21,7 +21,9 @@ bool terminal_is_ours(int fd)
 void terminal_restore(void)
 {
 	if (atomic_exchange(&is_raw, false)) {
-		tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+		/* In the background the terminal's mode is somebody else's, and to set it would stop us. */
+		if (terminal_is_ours(STDIN_FILENO))
+			tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 		log_set_raw_terminal(false);
 	}
 }

@@ -179,6 +179,8 @@ int ctl_console(struct control_client *client)
 	fflush(stdout);
 	take_terminal(&at);
 	state = print(client->in + client->taken, client->length - client->taken) ? serve(&at) : -1;
+	if (at.detach && at.length)
+		send_typed(&at); /* what was typed just before */
 	if (at.is_terminal)
 		terminal_restore();
 	if (state < 0) {

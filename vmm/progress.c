@@ -28,6 +28,7 @@ static void tick(void *ctx)
 
 void progress_begin(struct progress *p, struct loop *loop, struct console *console, const char *until)
 {
+	progress_end(p); /* the timer of the boot before may be set still */
 	*p = (struct progress){ .loop = loop, .console = console, .until = until };
 	p->timer = (struct clock_timer){ .fire = tick, .ctx = p, .deadline = CLOCK_NEVER };
 	p->since = clock_monotonic(&loop->clock);

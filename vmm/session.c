@@ -87,10 +87,14 @@ static int open_signals(struct session *s, struct err *err)
 	return 0;
 }
 
-/* So that the last output may be waited for without taking away Ctrl-C. */
+/* So that the last output may be waited for without taking away Ctrl-C. One that came too late for the VM is noted. */
 static void close_signals(struct session *s)
 {
+	uint8_t number;
+
 	set_handlers(SIG_DFL);
+	while (read(signal_pipe[0], &number, sizeof(number)) == sizeof(number))
+		s->late_signal |= number != SIGTSTP && number != SIGCONT && number != SIGWINCH;
 	loop_remove(&s->loop, &s->signals);
 	close(signal_pipe[0]);
 	close(signal_pipe[1]);
@@ -214,7 +218,8 @@ static int run_observed(struct session *s, struct err *err)
 	}
 	close_signals(s);
 	/* Who was told to go, goes; who ended by itself leaves no output behind. */
-	patient = s->vm.why != VM_SIGNAL && s->vm.why != VM_QUIT && s->vm.why != VM_TIMEOUT;
+	patient = !s->late_signal && s->vm.why != VM_SIGNAL && s->vm.why != VM_QUIT &&
+		  s->vm.why != VM_TIMEOUT;
 	if (s->is_open && s->ops->close)
 		s->ops->close(s, patient);
 	return ret;

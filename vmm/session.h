@@ -51,6 +51,7 @@ struct session {
 	struct loop_source signals;
 	struct clock_timer timeout;
 	struct observer observer;
+	bool late_signal; /* one that would have ended the VM came when it had ended */
 	int trace_status; /* a trace that could not be written: STATUS_HOST */
 	bool is_open, ran;
 	struct vm vm; /* of the last boot: why it ended, and its cause */

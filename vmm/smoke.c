@@ -586,7 +586,8 @@ json_t *smoke_boot(const struct vm_config *cfg, const char *name, const struct s
 		smoke->attempt++;
 		json_decref(result);
 		result = attempt(smoke, cfg, name);
-	} while (result && may_retry(result) && smoke->attempt <= cfg->retries);
+	} while (result && may_retry(result) && !smoke->session.late_signal &&
+		 smoke->attempt <= cfg->retries);
 	if (smoke->log_fd >= 0)
 		close(smoke->log_fd);
 	free(smoke);

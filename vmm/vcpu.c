@@ -54,10 +54,19 @@ fail:
 	return ret;
 }
 
+static void join(struct vcpu *vcpu)
+{
+	if (!vcpu->has_thread)
+		return;
+	pthread_join(vcpu->thread, NULL);
+	vcpu->has_thread = false;
+}
+
 void vcpu_destroy(struct vcpu *vcpu)
 {
 	if (!vcpu)
 		return;
+	join(vcpu);
 	arch_vcpu_finish(vcpu);
 	kvm_vcpu_destroy(&vcpu->kvm);
 	free(vcpu);
@@ -291,14 +300,6 @@ int vcpu_start(struct vcpu *vcpu, struct err *err)
 	ret = thread_start(&vcpu->thread, name, thread_main, vcpu, err);
 	vcpu->has_thread = !ret;
 	return ret;
-}
-
-void vcpu_join(struct vcpu *vcpu)
-{
-	if (!vcpu->has_thread)
-		return;
-	pthread_join(vcpu->thread, NULL);
-	vcpu->has_thread = false;
 }
 
 void vcpu_run_failed(struct vcpu *vcpu, int code)

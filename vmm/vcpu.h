@@ -47,12 +47,11 @@ struct vcpu {
 };
 
 int vcpu_create(struct vcpu **out, struct vm *vm, unsigned int index, struct err *err);
+/* Waits for its thread to end; vm->ending must be set. Nobody may kick it any more. NULL is fine. */
 void vcpu_destroy(struct vcpu *vcpu);
 
 /* Starts the thread; it waits at vm->gate before it runs anything. */
 int vcpu_start(struct vcpu *vcpu, struct err *err);
-/* Waits for the thread to end; vm->ending must be set. */
-void vcpu_join(struct vcpu *vcpu);
 
 /* Makes the vCPU look at what has changed. Any thread; does nothing on the vCPU's own. */
 void vcpu_kick(struct vcpu *vcpu);

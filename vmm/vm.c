@@ -21,11 +21,13 @@
 /* Only who is first stops the loop: who comes when that has ended, before the vCPUs have, would stop that of the next boot. */
 static void end(struct vm *vm, enum vm_end why, int number, const char *cause)
 {
+	bool is_final = why == VM_QUIT || why == VM_SIGNAL || why == VM_TIMEOUT;
 	bool is_first;
 
 	pthread_mutex_lock(&vm->end_lock);
 	is_first = vm->why == VM_RUNNING;
-	if (is_first) {
+	/* A reset may begin the next boot, which whoever wants an end does not know of. */
+	if (is_first || (vm->why == VM_RESET && is_final)) {
 		vm->why = why;
 		vm->number = number;
 		snprintf(vm->cause.text, sizeof(vm->cause.text), "%s", cause);
@@ -344,8 +346,11 @@ static void stop_threads(struct vm *vm)
 	virtio_cancel(vm);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_kick(vm->vcpu[i]);
-	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		vcpu_join(vm->vcpu[i]);
+	/* They are joined with the vCPUs: workers, which end later, may kick them until then. */
+	pthread_mutex_lock(&vm->gate_lock);
+	while (vm->nr_inside)
+		pthread_cond_wait(&vm->gate, &vm->gate_lock);
+	pthread_mutex_unlock(&vm->gate_lock);
 }
 
 static int start_threads(struct vm *vm, struct err *err)

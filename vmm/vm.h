@@ -89,7 +89,7 @@ struct vm {
 
 	_Atomic bool ending;      /* no vCPU enters the guest any more */
 	pthread_mutex_t end_lock; /* guards what follows */
-	enum vm_end why;          /* the first reason given */
+	enum vm_end why;          /* the first reason given; but see vm_end() */
 	int number;               /* of VM_SIGNAL the signal, of VM_LEFT the status */
 	struct err cause;         /* VM_DIED, VM_FAILED: one line */
 };
@@ -146,7 +146,10 @@ void vm_halt(struct vm *vm);
 /* Stops and undoes. Afterwards vm_init() may be called again. */
 void vm_stop(struct vm *vm);
 
-/* Ends the run, for the first caller's reason. Any thread; never blocks. */
+/*
+ * Ends the boot, for the first caller's reason; but a reset, which may begin another boot, gives way to VM_TIMEOUT,
+ * VM_SIGNAL and VM_QUIT. Any thread; never blocks.
+ */
 void vm_end(struct vm *vm, enum vm_end why);
 void vm_end_by_signal(struct vm *vm, int signal);
 /* The same with one line on what happened (VM_DIED or VM_FAILED). */

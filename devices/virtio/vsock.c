@@ -486,6 +486,7 @@ static void vsock_destroy(struct virtio_device *vdev)
 {
 	struct vsock *v = (struct vsock *)vdev;
 
+	vsock_drain_all(v);
 	vsock_remove_all(v);
 	v->host->ops->destroy(v->host);
 	virtio_finish(vdev);

@@ -128,6 +128,15 @@ void vsock_remove(struct vsock *v, struct vsock_conn *conn)
 	free(conn);
 }
 
+void vsock_drain_all(struct vsock *v)
+{
+	for (unsigned int i = 0; i < VSOCK_BUCKETS; i++)
+		for (struct vsock_conn *conn = v->bucket[i]; conn; conn = conn->hash_next) {
+			conn->writable = true; /* the loop that would tell has ended */
+			vsock_drain(v, conn);
+		}
+}
+
 void vsock_remove_all(struct vsock *v)
 {
 	for (unsigned int i = 0; i < VSOCK_BUCKETS; i++)

@@ -133,6 +133,9 @@ struct vsock_conn *vsock_next_ready(struct vsock *v);
 void vsock_from_guest(struct vsock *v, struct vsock_conn *conn, const struct iovec *iov, unsigned int count,
 		      uint32_t len);
 
+/* The VM ends: all programs get what they have room for now. */
+void vsock_drain_all(struct vsock *v);
+
 /* The program takes data again. */
 void vsock_drain(struct vsock *v, struct vsock_conn *conn);
 

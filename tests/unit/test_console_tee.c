@@ -158,6 +158,16 @@ static void clients_type(void **state)
 	close(b);
 }
 
+static void what_is_typed_last_is_typed(void **state)
+{
+	int a = attach();
+
+	(void)state;
+	assert_int_equal(send(a, "poweroff", 8, MSG_NOSIGNAL), 8);
+	close(a);
+	model_gets("poweroff");
+}
+
 static void more_than_fits_is_typed_in_order(void **state)
 {
 	static uint8_t typed[20 * TEE_IN_SIZE], got[sizeof(typed)];
@@ -296,6 +306,7 @@ int main(void)
 		TEST(without_clients_all_passes),
 		TEST(clients_hear_what_is_taken),
 		TEST(clients_type),
+		TEST(what_is_typed_last_is_typed),
 		TEST(more_than_fits_is_typed_in_order),
 		TEST(who_does_not_read_is_closed_and_others_are_not),
 		TEST(there_are_so_many_clients_at_most),

@@ -397,6 +397,19 @@ static void test_fifo(void **state)
 	assert_int_equal(told.writable, 1);
 	assert_int_equal(chardev_rig_put(chr, "more"), 4);
 
+	/* Its reader is restarted. */
+	close(fd);
+	run_loop();
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	while (chr->ops->put(chr, block, sizeof(block)) > 0)
+		;
+	run_loop();
+	told.writable = 0;
+	while (read(fd, block, sizeof(block)) > 0)
+		;
+	run_loop();
+	assert_int_equal(told.writable, 1);
+
 	signal(SIGPIPE, SIG_IGN);
 	close(fd);
 	run_loop();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Consoles at a pseudo-terminal, a socket and a file. */
+/* Consoles at a pseudo-terminal and a socket. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,106 +8,15 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <termios.h>
-#include <unistd.h>
 
-#include "host/remote_console.h"
 #include "host/unix_listen.h"
-#include "tests/unit/chardev_rig.h"
 #include "tests/unit/descriptors_rig.h"
 #include "tests/unit/fake.h"
-#include "tests/unit/file_rig.h"
-#include "tests/unit/flood_rig.h"
-#include "tests/unit/loop_rig.h"
-
-#define PATIENCE_MS 60000 /* for what must come; only a net */
-
-static struct loop loop;
-static struct chardev *chr;
-static char dir[64], path[80];
-static struct chardev_rig model;
-
-static int setup(void **state)
-{
-	struct err err;
-
-	(void)state;
-	assert_int_equal(loop_init(&loop, &err), 0);
-	strcpy(dir, "/tmp/vireo-remote.XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/console", dir);
-	chr = NULL;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (chr)
-		remote_console_destroy(chr, true);
-	loop_finish(&loop);
-	unlink(path);
-	assert_int_equal(rmdir(dir), 0);
-	return 0;
-}
-
-static void run_loop(void)
-{
-	loop_rig_settle(&loop);
-}
-
-/* A terminal hands on what is written by a thread of the kernel's. */
-static void await_input(const char *text)
-{
-	struct clock_timer end = { .fire = loop_rig_stop, .ctx = &loop, .deadline = CLOCK_NEVER };
-	unsigned int before = model.readable;
-	struct err err;
-
-	for (int ms = 0; model.readable == before && ms < PATIENCE_MS; ms++) {
-		clock_timer_set(&loop.clock, &end, clock_monotonic(&loop.clock) + NSEC_PER_SEC / 1000);
-		assert_int_equal(loop_run(&loop, &err), 0);
-	}
-	chardev_rig_gets(chr, text);
-}
-
-static void say(int fd, const char *text)
-{
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-}
-
-/* What `fd`, which does not block, has to read next. */
-static void assert_heard(int fd, const char *text)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	size_t len = 0;
-	char buf[512];
-
-	/* What was written at once may come in pieces from a terminal. */
-	while (len < strlen(text) && poll(&pfd, 1, PATIENCE_MS) > 0) {
-		ssize_t n = read(fd, buf + len, sizeof(buf) - len);
-
-		assert_true(n > 0);
-		len += (size_t)n;
-	}
-	assert_int_equal(len, strlen(text));
-	assert_memory_equal(buf, text, len);
-}
-
-/* Puts the alphabet, again and again, `size` bytes. */
-static void put_alphabet(size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		assert_int_equal(chr->ops->put(chr, (const uint8_t[]){ (uint8_t)('a' + i % 26) }, 1), 1);
-}
+#include "tests/unit/remote_rig.h"
 
 /* --- a pseudo-terminal --- */
 
@@ -149,30 +58,6 @@ static void test_pty(void **state)
 	close(fd);
 }
 
-/* Whether the loop sleeps for 200 ms, with nothing to do. */
-static bool is_idle(void)
-{
-	struct clock_timer end = { .fire = loop_rig_stop, .ctx = &loop, .deadline = CLOCK_NEVER };
-	struct timespec before, after;
-	struct err err;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-	clock_timer_set(&loop.clock, &end, clock_monotonic(&loop.clock) + NSEC_PER_SEC / 5);
-	assert_int_equal(loop_run(&loop, &err), 0);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-	/* One that spins takes all of the time. */
-	return (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 100;
-}
-
-/* One that spins never does. Where the processor itself is shared, what others had of it may be counted as ours. */
-static void assert_idle(void)
-{
-	for (int tries = 0; tries < 20; tries++)
-		if (is_idle())
-			return;
-	fail_msg("the loop does not sleep");
-}
-
 /* Nobody has it open, or no more: the guest goes on, the loop sleeps, and who comes back goes on reading. */
 static void test_pty_left_and_opened_again(void **state)
 {
@@ -209,6 +94,32 @@ static void test_pty_left_and_opened_again(void **state)
 	run_loop();
 	say(fd, "again");
 	await_input("again");
+	close(fd);
+}
+
+/* Whoever was there before has left more input than the guest takes: that is no matter of who comes next. */
+static void test_pty_left_with_input_and_opened_again(void **state)
+{
+	static char typed[2000];
+	unsigned int sent = 0;
+	int fd;
+
+	(void)state;
+	make_pty(NULL);
+	fd = open_terminal();
+	memset(typed, 'k', sizeof(typed) - 1);
+	for (ssize_t n; (n = write(fd, typed, sizeof(typed) - 1)) > 0; run_loop())
+		sent += (unsigned int)n;
+	close(fd);
+	run_loop();
+	fd = open_terminal();
+	while (chr->ops->get(chr, (uint8_t *)typed, sizeof(typed)) > 0)
+		run_loop();
+	assert_int_equal(chardev_rig_put(chr, "hello"), 5);
+	run_loop();
+	assert_heard(fd, "hello");
+	say(fd, "back");
+	await_input("back");
 	close(fd);
 }
 
@@ -407,119 +318,6 @@ static void test_client_that_does_not_read(void **state)
 	close(fd);
 }
 
-/* --- a file --- */
-
-static void open_there(void)
-{
-	struct err err = { .text = "" };
-
-	assert_int_equal(remote_file_create(&chr, "ttyS0", path, &loop, &err), 0);
-	chardev_rig_plug(&model, chr);
-}
-
-static void test_file(void **state)
-{
-	(void)state;
-	open_there();
-	assert_int_equal(chardev_rig_put(chr, "first\n"), 6);
-	run_loop();
-	file_rig_holds(path, "first\n");
-	chardev_rig_gets(chr, "");
-	remote_console_destroy(chr, false);
-	open_there();
-	assert_int_equal(chardev_rig_put(chr, "second"), 6);
-	remote_console_destroy(chr, false);
-	chr = NULL;
-	file_rig_holds(path, "first\nsecond");
-}
-
-/* A guest that is faster than the loop waits, and nothing is lost. */
-static void test_much_for_a_file(void **state)
-{
-	struct stat st;
-
-	(void)state;
-	open_there();
-	put_alphabet(REMOTE_OUT_SIZE);
-	assert_int_equal(chardev_rig_put(chr, "no room"), 0);
-	assert_int_equal(model.writable, 0);
-	run_loop();
-	assert_int_equal(model.writable, 1);
-	assert_int_equal(chardev_rig_put(chr, "room"), 4);
-	run_loop();
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, REMOTE_OUT_SIZE + 4);
-}
-
-static void fill_up(void *ctx)
-{
-	rlim_t before = file_rig_limit(1000);
-
-	(void)ctx;
-	for (int i = 0; i < 20; i++) {
-		put_alphabet(70);
-		run_loop();
-	}
-	file_rig_unlimit(before);
-}
-
-/* The system call, and the guest goes on. */
-ssize_t write(int fd, const void *buf, size_t len)
-{
-	ssize_t n = syscall(SYS_write, fd, buf, len);
-
-	flood_goes_on(n);
-	return n;
-}
-
-static void test_a_guest_that_goes_on_writing(void **state)
-{
-	(void)state;
-	open_there();
-	run_loop();
-	flood_turns(&loop, chr, REMOTE_OUT_SIZE);
-}
-
-static void test_a_file_that_is_full(void **state)
-{
-	char said[160];
-	struct stat st;
-
-	(void)state;
-	open_there();
-	snprintf(said, sizeof(said), "ttyS0: %s cannot be written any more (File too large)", path);
-	assert_int_equal(fake_log_lines(fill_up, NULL, said), 1);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, 1000); /* as far as it went */
-}
-
-static void test_fifo(void **state)
-{
-	char buf[65536];
-	struct err err;
-	int fd;
-
-	(void)state;
-	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(remote_file_create(&chr, "ttyS0", path, &loop, &err), -ENXIO);
-	assert_non_null(strstr(err.text, "a FIFO that nobody reads"));
-	fd = open(path, O_RDONLY | O_NONBLOCK);
-	open_there();
-	memset(buf, 'x', 1000);
-	while (chr->ops->put(chr, (const uint8_t *)buf, 1000))
-		run_loop();
-	assert_int_equal(model.writable, 0);
-	while (read(fd, buf, sizeof(buf)) > 0)
-		run_loop();
-	assert_true(model.writable > 0);
-	signal(SIGPIPE, SIG_IGN);
-	close(fd);
-	run_loop();
-	assert_int_equal(chardev_rig_put(chr, "to nobody"), 9);
-	assert_idle();
-	assert_int_equal(chardev_rig_put(chr, "to nobody"), 9);
-}
-
 static void test_places_that_are_none(void **state)
 {
 	struct chardev *other;
@@ -543,17 +341,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_pty),
 		TEST(test_pty_left_and_opened_again),
+		TEST(test_pty_left_with_input_and_opened_again),
 		TEST(test_pty_that_nobody_opens),
 		TEST(test_socket),
 		TEST(test_second_client_is_told),
 		TEST(test_out_of_descriptors),
 		TEST(test_client_that_goes),
 		TEST(test_client_that_does_not_read),
-		TEST(test_file),
-		TEST(test_much_for_a_file),
-		TEST(test_a_guest_that_goes_on_writing),
-		TEST(test_a_file_that_is_full),
-		TEST(test_fifo),
 		TEST(test_places_that_are_none),
 	};
 

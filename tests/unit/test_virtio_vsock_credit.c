@@ -111,6 +111,22 @@ static void what_a_guest_sent_before_it_left_arrives(void **state)
 	assert_int_equal(next->nr_got, 5);
 }
 
+/* A program that has taken what was there, which nobody tells the device any more. */
+static void what_a_guest_sent_before_the_vm_ends_arrives(void **state)
+{
+	static uint8_t block[50 << 10];
+	struct fake_stream *s;
+
+	(void)state;
+	guest_start(&r, 8);
+	s = connected(52);
+	s->room = 1000;
+	guest_send_bytes(&r, 1000, 52, block, sizeof(block));
+	assert_int_equal(s->nr_got, 1000);
+	s->room = MAX_GOT - 1000;
+	s->due = sizeof(block); /* see teardown() */
+}
+
 static void a_program_that_goes_when_the_guest_has_left(void **state)
 {
 	static uint8_t block[100 << 10];
@@ -245,6 +261,7 @@ int main(void)
 		TEST(the_guest_is_told_of_room_in_time),
 		TEST(a_slow_program_uses_up_the_guests_credit),
 		TEST(what_a_guest_sent_before_it_left_arrives),
+		TEST(what_a_guest_sent_before_the_vm_ends_arrives),
 		TEST(a_program_that_goes_when_the_guest_has_left),
 		TEST(a_guest_that_sends_more_than_it_may),
 		TEST(the_guests_room_is_respected),

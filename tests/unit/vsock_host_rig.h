@@ -23,6 +23,7 @@ struct fake_stream {
 	uint32_t accepted;   /* by the guest, under that port */
 	uint8_t *got;        /* from the guest, MAX_GOT at most */
 	size_t nr_got, room; /* bytes it takes before it says that it cannot */
+	size_t due;          /* bytes it must have got in the end */
 	bool gone;           /* takes nothing ever again */
 	const char *text;    /* for the guest */
 	size_t left;         /* bytes of `text`; of nothing but 'x' if that is NULL */
@@ -186,6 +187,7 @@ static inline int teardown(void **state)
 	assert_true(host.destroyed);
 	for (unsigned int i = 0; i < host.nr_streams; i++) {
 		assert_true(host.stream[i]->closed);
+		assert_true(host.stream[i]->nr_got >= host.stream[i]->due);
 		free(host.stream[i]->got);
 		free(host.stream[i]);
 	}
