@@ -23,6 +23,12 @@ static void on_timeout(void *ctx)
 	vm_end(&s->vm, VM_TIMEOUT);
 }
 
+/* Of those handled here, whether it ends the VM where the command does nothing else with it. */
+static bool is_for_good(uint8_t number)
+{
+	return number != SIGTSTP && number != SIGCONT && number != SIGWINCH;
+}
+
 static void on_signal(void *ctx, uint32_t events)
 {
 	struct session *s = ctx;
@@ -33,16 +39,10 @@ static void on_signal(void *ctx, uint32_t events)
 		return;
 	if (s->ops->signal && s->ops->signal(s, number))
 		return;
-	switch (number) {
-	case SIGTSTP:
+	if (number == SIGTSTP)
 		raise(SIGSTOP);
-		break;
-	case SIGCONT:
-	case SIGWINCH:
-		break;
-	default:
+	else if (is_for_good(number))
 		vm_end_by_signal(&s->vm, number);
-	}
 }
 
 /*
@@ -94,7 +94,7 @@ static void close_signals(struct session *s)
 
 	set_handlers(SIG_DFL);
 	while (read(signal_pipe[0], &number, sizeof(number)) == sizeof(number))
-		s->late_signal |= number != SIGTSTP && number != SIGCONT && number != SIGWINCH;
+		s->late_signal |= is_for_good(number);
 	loop_remove(&s->loop, &s->signals);
 	close(signal_pipe[0]);
 	close(signal_pipe[1]);
